@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef BASE_PARSE_H
+#define BASE_PARSE_H
+
+/* Text to values and back, as options and CSV have them.
+ *
+ * Each parser reads the whole of 'text' and fails with ERR_USAGE, saying what
+ * it wanted and what it got, when anything is left over.  They expect the C
+ * locale's decimal point.
+ *
+ * Thread-safety: pure functions. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+
+/* "5ms", "20us", "1.5s", bare seconds.  Nanoseconds; at most 292 years. */
+int parse_time_ns(const char *text, uint64_t *time_ns);
+
+/* "64K", "1.5G", "4096": bytes, K, M and G being powers of 1024. */
+int parse_size(const char *text, uint64_t *size);
+
+int parse_int64(const char *text, int64_t *value);
+int parse_uint64(const char *text, uint64_t *value);
+
+/* A finite double. */
+int parse_double(const char *text, double *value);
+
+/* "xmin,ymin,xmax,ymax": a valid rectangle. */
+int parse_rect(const char *text, struct rect *rect);
+
+/* Checks what a rectangle from outside must be, in words: finite, min <= max.
+ * ERR_DATA otherwise. */
+int parse_check_rect(const struct rect *rect);
+
+enum { FORMAT_DOUBLE_SIZE = 32 };
+
+/* Writes the shortest decimal that reads back as the same double, with its
+ * terminating 0; returns its length. */
+size_t format_double(char text[FORMAT_DOUBLE_SIZE], double value);
+
+enum { FORMAT_SIZE_SIZE = 32 };
+
+/* "1.5 GiB" for people; returns 'text'. */
+const char *format_size(char text[FORMAT_SIZE_SIZE], uint64_t size);
+
+#endif

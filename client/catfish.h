@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CATFISH_H
+#define CATFISH_H
+
+/* libcatfish: search and change the items of a Catfish server.
+ *
+ * An item is a 64-bit id with a rectangle.  Several items may share an id or a
+ * rectangle.  A rectangle is an array of four finite doubles, xmin, ymin, xmax,
+ * ymax, with min <= max; its edges belong to it.
+ *
+ *	struct catfish *server;
+ *	int error = catfish_connect("shm:///run/catfish.sock", NULL, &server);
+ *	if (!error)
+ *		error = catfish_search(server, &query, print, NULL, NULL);
+ *	if (error)
+ *		fprintf(stderr, "%s\n", catfish_error_text());
+ *	catfish_close(server);
+ *
+ * Every search returns exactly what one published version of the tree holds,
+ * and that version is never older than the newest write that was acknowledged
+ * to anyone before the search began, nor than this connection's last answer.
+ *
+ * Every function that can fail returns 0 or a negative enum catfish_error;
+ * catfish_error_text() then says what happened.
+ *
+ * Thread-safety: one connection, one thread at a time; connections don't
+ * disturb each other.  The error text is kept per thread. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CATFISH_API __attribute__((visibility("default")))
+
+enum catfish_error {
+	CATFISH_OK = 0,
+	CATFISH_ERROR_USAGE = -1,	/* an argument that can't be right */
+	CATFISH_ERROR_UNSUPPORTED = -2, /* not possible over this fabric */
+	CATFISH_ERROR_CONNECTION = -3,	/* no server there, or it has gone */
+	CATFISH_ERROR_PROTOCOL = -4,	/* the server speaks otherwise */
+	CATFISH_ERROR_BUSY = -5,	/* try again later */
+	CATFISH_ERROR_DATA = -6,	/* a rectangle that can't be used */
+	CATFISH_ERROR_DAMAGED = -7,	/* the region breaks its invariants */
+	CATFISH_ERROR_NO_ROOM = -8,	/* the region is full */
+	CATFISH_ERROR_NO_MEMORY = -9,
+	CATFISH_ERROR_SYSTEM = -10, /* of the operating system */
+};
+
+/* A few words for an error, such as "no connection". */
+CATFISH_API const char *catfish_strerror(int error);
+
+/* What happened when this thread's last call failed, in one line. */
+CATFISH_API const char *catfish_error_text(void);
+
+/* The library's version, such as "0.1.0". */
+CATFISH_API const char *catfish_version(void);
+
+/* --- Connections -------------------------------------------------------- */
+
+struct catfish;
+
+enum catfish_path {
+	CATFISH_PATH_MESSAGING = 0, /* the server searches */
+	CATFISH_PATH_OFFLOAD = 1,   /* this process reads the tree itself */
+};
+
+enum catfish_offload {
+	CATFISH_OFFLOAD_AUTO = 0,   /* mapped where it can be, else copy */
+	CATFISH_OFFLOAD_COPY = 1,   /* READs into memory of this process */
+	CATFISH_OFFLOAD_MAPPED = 2, /* walks the region in place: shm */
+};
+
+struct catfish_options {
+	enum catfish_path path;
+	enum catfish_offload offload;
+	uint32_t timeout_ms; /* to connect and for each answer; 0: 10,000 */
+};
+
+/* Connects to "shm:///path/to.sock" or "tcp://host:port".  'options' may be
+ * NULL.  CATFISH_ERROR_UNSUPPORTED when the path is offloading and the fabric
+ * is tcp. */
+CATFISH_API int catfish_connect(const char *address,
+				const struct catfish_options *options,
+				struct catfish **server);
+
+/* Closes the connection; NULL is fine. */
+CATFISH_API void catfish_close(struct catfish *server);
+
+/* Changes the path of the searches to come. */
+CATFISH_API int catfish_set_path(struct catfish *server, enum catfish_path path,
+				 enum catfish_offload offload);
+
+/* --- Searching ---------------------------------------------------------- */
+
+enum catfish_relation {
+	CATFISH_INTERSECTS = 0, /* item and query share a point */
+	CATFISH_CONTAINS = 1,	/* the item contains the query */
+	CATFISH_WITHIN = 2,	/* the item lies in the query */
+};
+
+struct catfish_query {
+	double box[4];
+	enum catfish_relation relation;
+	uint64_t limit; /* items at most, any of those that match; 0: all */
+};
+
+/* What an answer was and what it took. */
+struct catfish_answer {
+	uint64_t identity; /* of the server's region: another at each start */
+	uint64_t version;  /* of the tree that this answers from */
+	uint64_t count;	   /* items found (at most the limit) */
+	int truncated;	   /* the limit was reached and there are more */
+	enum catfish_path path;	      /* that the answer came by */
+	enum catfish_offload offload; /* AUTO for messaging */
+	uint64_t round_trips;
+	uint64_t reads;		 /* one-sided READs */
+	uint64_t read_bytes;	 /* by them, or of mapped nodes */
+	uint64_t nodes;		 /* visited by the walk */
+	uint64_t retries;	 /* torn root records, read again */
+	uint64_t lease_expiries; /* answers that outlasted the lease */
+	uint64_t time_ns;
+};
+
+/* Called once for each item, after the whole answer is known to be right (so a
+ * search by offloading gathers it first; by messaging each segment is).  Must
+ * not use the connection.  Another value than 0 ends the search, which then
+ * returns 0 as well. */
+typedef int catfish_found(void *context, int64_t id, const double box[4]);
+
+/* Searches.  'answer' may be NULL. */
+CATFISH_API int catfish_search(struct catfish *server,
+			       const struct catfish_query *query,
+			       catfish_found *found, void *context,
+			       struct catfish_answer *answer);
+
+/* Searches into arrays of the caller: 'ids' and, unless NULL, 'boxes' (four
+ * doubles each) have room for 'capacity' items.  'answer->count' is how many
+ * matched; those beyond the capacity are counted and not stored. */
+CATFISH_API int catfish_search_into(struct catfish *server,
+				    const struct catfish_query *query,
+				    int64_t *ids, double *boxes,
+				    size_t capacity,
+				    struct catfish_answer *answer);
+
+/* Counts what a search would find; the query's limit does not matter. */
+CATFISH_API int catfish_count(struct catfish *server,
+			      const struct catfish_query *query,
+			      uint64_t *count, struct catfish_answer *answer);
+
+/* --- Changing ----------------------------------------------------------- */
+
+struct catfish_item {
+	int64_t id;
+	double box[4];
+};
+
+struct catfish_move {
+	struct catfish_item item; /* as it is */
+	double to[4];
+};
+
+/* What became of a call's writes.  They are applied in the order given, in
+ * groups of which each becomes visible at once. */
+struct catfish_written {
+	uint64_t identity;
+	uint64_t version;   /* newest that holds them */
+	uint64_t applied;   /* also when the call failed on the way */
+	uint64_t not_found; /* deletes and updates: no such item */
+};
+
+/* Called for each index of the caller's array that was not found. */
+typedef void catfish_missing(void *context, size_t index);
+
+CATFISH_API int catfish_insert(struct catfish *server,
+			       const struct catfish_item *items, size_t count,
+			       struct catfish_written *written);
+
+/* Removes, for each, one item with this id and exactly this rectangle.
+ * 'missing' may be NULL. */
+CATFISH_API int catfish_delete(struct catfish *server,
+			       const struct catfish_item *items, size_t count,
+			       catfish_missing *missing, void *context,
+			       struct catfish_written *written);
+
+/* Moves, for each, one such item to another rectangle. */
+CATFISH_API int catfish_update(struct catfish *server,
+			       const struct catfish_move *moves, size_t count,
+			       catfish_missing *missing, void *context,
+			       struct catfish_written *written);
+
+/* --- Loading ------------------------------------------------------------ */
+
+enum catfish_load_mode {
+	CATFISH_LOAD_EMPTY = 0, /* CATFISH_ERROR_USAGE when there are items */
+	CATFISH_LOAD_APPEND = 1,
+	CATFISH_LOAD_REPLACE = 2,
+};
+
+/* Any number of items that become visible at once, in one version: begin, items
+ * as often as wanted, then commit or abort.  'expected_count' may be 0; when
+ * given, a region that has no room for it is refused at once. */
+CATFISH_API int catfish_load_begin(struct catfish *server,
+				   enum catfish_load_mode mode,
+				   uint64_t expected_count);
+CATFISH_API int catfish_load_items(struct catfish *server,
+				   const struct catfish_item *items,
+				   size_t count);
+CATFISH_API int catfish_load_commit(struct catfish *server,
+				    struct catfish_written *written);
+CATFISH_API int catfish_load_abort(struct catfish *server);
+
+/* --- The server --------------------------------------------------------- */
+
+enum { CATFISH_LEVELS = 16 };
+
+struct catfish_stat {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t items;
+	uint64_t height;
+	uint64_t nodes[CATFISH_LEVELS];	  /* by level, leaves first */
+	uint64_t entries[CATFISH_LEVELS]; /* by level */
+	uint64_t region_bytes;
+	uint64_t page_bytes;
+	uint64_t pages;
+	uint64_t free_pages;
+	uint64_t retired_pages;
+	uint64_t lease_ns;
+	uint64_t heartbeat_ns;
+	uint64_t uptime_ns;
+	uint64_t since_save_ns;	   /* UINT64_MAX: never saved */
+	uint64_t unsaved_versions; /* lost if the server is killed */
+	uint64_t clients;
+	uint64_t one_sided_clients;
+	uint64_t threads;
+	uint64_t searches;
+	uint64_t counts;
+	uint64_t inserts; /* requests; each may hold many items */
+	uint64_t updates;
+	uint64_t deletes;
+	uint64_t loads;
+	uint64_t offloaded; /* searches that clients answered themselves */
+	double utilisation; /* of the worker threads, 0 to 1 */
+};
+CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
+
+/* Has the server verify every invariant of its tree; '*nodes' is how many it
+ * looked at.  CATFISH_ERROR_DAMAGED with the first that is broken. */
+CATFISH_API int catfish_check(struct catfish *server, uint64_t *nodes,
+			      uint64_t *version);
+
+/* Writes a snapshot of one version to a region file, replacing it whole, while
+ * writes go on. */
+CATFISH_API int catfish_save(struct catfish *server, const char *path,
+			     uint64_t *version, uint64_t *bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef FABRIC_FABRIC_H
+#define FABRIC_FABRIC_H
+
+/* How bytes travel between a client and a server, whatever carries them.
+ *
+ * A link is one connection.  Each end has an inbox: memory that only the other
+ * end writes.  What can be done with a link is what RDMA can do: WRITE into the
+ * peer's inbox and announce it with 32 bits, READ a list of pieces of the
+ * server's region without the server's doing anything, poll for what has
+ * completed, sleep on a file descriptor until something might have.  Messages
+ * are made of this by fabric/ring.h.
+ *
+ *	shm	same host: a sealed memfd for the inboxes, the region mapped
+ *		read-only, eventfds to wake a sleeper
+ *	tcp	a socket: WRITEs travel as frames; no READ
+ *
+ * An address says which: "shm:///run/catfish.sock", "tcp://host:port",
+ * "tcp://[v6]:port".
+ *
+ * Errors: ERR_USAGE for an address that can't be, ERR_CONNECTION when the peer
+ * is not there or has gone (also when the owner of an shm region has died),
+ * ERR_PROTOCOL when it breaks the rules, ERR_UNSUPPORTED for a READ without
+ * one-sided access.  After an error other than ERR_AGAIN a link can only be
+ * closed.
+ *
+ * Thread-safety: a listener or a link is used by one thread at a time.  */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fabric_listener;
+struct fabric_link;
+
+enum {
+	/* What a client says when it asks for a connection (rdma_cm carries 56
+	 * bytes there) and what it is told when it is accepted or refused. */
+	FABRIC_HELLO_SIZE = 48,
+	FABRIC_INBOX_MIN = 4096,
+	FABRIC_INBOX_MAX = 1 << 26,
+	/* WRITEs with an immediate that may be on their way to one end. */
+	FABRIC_WRITES_MAX = 512,
+	/* READs in one list at most. */
+	FABRIC_READS_MAX = 64,
+};
+
+/* The memory that a server lets its clients READ. */
+struct fabric_region {
+	const void *memory;
+	uint64_t size;
+	int fd; /* of the sealed memfd behind it */
+	/* A word of it that no longer holds the owner's thread id, or has
+	 * FUTEX_OWNER_DIED set, once the server has ended. */
+	uint64_t owner_offset;
+};
+
+struct fabric_listen_options {
+	const struct fabric_region *region; /* NULL: nothing to READ */
+	uint32_t inbox_size;		    /* of each link's server end */
+	unsigned socket_mode;		    /* of a Unix socket: 0600 */
+};
+
+/* --- Server ------------------------------------------------------------- */
+
+/* Listens at an address.  A Unix socket that a killed server left is replaced;
+ * a live one, or a port in use, is ERR_BUSY. */
+int fabric_listen(const char *address,
+		  const struct fabric_listen_options *options,
+		  struct fabric_listener **listener);
+
+/* The address that it listens at, with the port that was given for port 0. */
+const char *fabric_listener_address(const struct fabric_listener *listener);
+
+/* Whether anyone beyond this machine can reach it. */
+bool fabric_listener_is_public(const struct fabric_listener *listener);
+
+/* Readable when fabric_listener_next() might have something. */
+int fabric_listener_fd(const struct fabric_listener *listener);
+
+/* The next client that asks for a connection, with its hello.  ERR_AGAIN when
+ * there is none.  A client that is slow to say hello holds up nobody and is
+ * dropped after a few seconds. */
+int fabric_listener_next(struct fabric_listener *listener,
+			 struct fabric_link **link,
+			 uint8_t hello[FABRIC_HELLO_SIZE]);
+
+/* Accepts it.  From here on the link may belong to another thread. */
+int fabric_accept(struct fabric_link *link,
+		  const uint8_t answer[FABRIC_HELLO_SIZE]);
+
+/* Refuses it and closes the link. */
+void fabric_refuse(struct fabric_link *link,
+		   const uint8_t answer[FABRIC_HELLO_SIZE]);
+
+/* Stops listening and removes the Unix socket.  Links live on. */
+void fabric_listener_close(struct fabric_listener *listener);
+
+/* --- Client ------------------------------------------------------------- */
+
+/* Connects, waiting for at most 'timeout_ns'.  'answer' is set when the server
+ * answered at all; ERR_PROTOCOL when it refused. */
+int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
+		   uint32_t inbox_size, uint64_t timeout_ns,
+		   uint8_t answer[FABRIC_HELLO_SIZE],
+		   struct fabric_link **link);
+
+/* --- Either end --------------------------------------------------------- */
+
+/* "shm" or "tcp". */
+const char *fabric_link_name(const struct fabric_link *link);
+
+/* This end's inbox, which the peer writes at any time: copy before checking. */
+const void *fabric_inbox(const struct fabric_link *link, uint32_t *size);
+
+/* Size of the peer's inbox. */
+uint32_t fabric_peer_inbox_size(const struct fabric_link *link);
+
+/* WRITEs 'size' bytes to 'offset' of the peer's inbox and then announces them
+ * with 'immediate'.  The bytes may be used again at once.  The caller keeps
+ * within the inbox and within FABRIC_WRITES_MAX announced and not yet known to
+ * be polled by the peer: fabric/ring.h counts that. */
+int fabric_write(struct fabric_link *link, uint32_t offset, const void *bytes,
+		 uint32_t size, uint32_t immediate);
+
+/* The same, unannounced: for memory that the peer looks at when it likes.  On
+ * tcp it comes in order with the others. */
+int fabric_write_silently(struct fabric_link *link, uint32_t offset,
+			  const void *bytes, uint32_t size);
+
+/* One piece of the server's region, wanted in the caller's memory. */
+struct fabric_read {
+	uint64_t offset;
+	void *to;
+	uint32_t size;
+};
+
+/* Whether READs are possible. */
+bool fabric_is_one_sided(const struct fabric_link *link);
+
+/* Posts a list of READs, in any order, as one round trip.  When all are done,
+ * one FABRIC_READ event brings 'cookie'.  What is read may be torn down to
+ * single bytes where the server writes at the same time.  ERR_USAGE when a
+ * piece is out of the region. */
+int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
+		size_t count, uint64_t cookie);
+
+/* The region mapped into this process, or NULL where the fabric can't.  It
+ * stays until the link is closed. */
+const void *fabric_map(const struct fabric_link *link, uint64_t *size);
+
+struct fabric_event {
+	enum fabric_event_kind {
+		FABRIC_WRITE, /* the peer announced a WRITE */
+		FABRIC_READ,  /* a list of READs is done */
+	} kind;
+	uint32_t immediate; /* FABRIC_WRITE */
+	uint64_t cookie;    /* FABRIC_READ */
+};
+
+/* Takes what has completed, in order, at most 'max' events; returns how many,
+ * 0 when there is nothing.  Never blocks. */
+int fabric_poll(struct fabric_link *link, struct fabric_event *events,
+		size_t max);
+
+/* Asks to be woken: after it, poll once more before sleeping, or a completion
+ * in between is slept over. */
+int fabric_arm(struct fabric_link *link);
+
+/* What to sleep on: the file descriptor, and in '*events' POLLIN or POLLIN |
+ * POLLOUT, which may change after each call on the link. */
+int fabric_fd(const struct fabric_link *link, short *events);
+
+/* What went over the link so far, counted here. */
+struct fabric_counters {
+	uint64_t read_lists; /* round trips */
+	uint64_t reads;
+	uint64_t read_bytes;
+	uint64_t writes;
+	uint64_t written_bytes;
+};
+const struct fabric_counters *
+fabric_link_counters(const struct fabric_link *link);
+
+void fabric_close(struct fabric_link *link);
+
+#endif

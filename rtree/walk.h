@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RTREE_WALK_H
+#define RTREE_WALK_H
+
+/* The one search of Catfish, without I/O: a walk names the nodes that it wants
+ * next and is fed their bytes.  The server feeds it from memory, the client
+ * from READ completions or from a mapped region, tests from arrays.
+ *
+ *	walk_begin(&walk, &query, root_ref, page_count);
+ *	while (walk_next(&walk, &wanted)) {
+ *		... get the bytes of the node that 'wanted' names ...
+ *		int error = walk_feed(&walk, &wanted, node, &hits);
+ *		... 'hits' has a bit for each entry of a leaf that matches ...
+ *	}
+ *	walk_end(&walk);
+ *
+ * Several nodes may be wanted at a time, and be fed in any order.  Nothing that
+ * is fed is trusted: a node that is not the one that was wanted, or that breaks
+ * the format, fails with ERR_DAMAGED; a walk never visits more nodes than the
+ * region has pages.
+ *
+ * Thread-safety: one walk, one thread. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+#include "rtree/node.h"
+
+/* A node that the walk wants. */
+struct walk_wanted {
+	node_ref ref;
+	int level; /* WALK_LEVEL_UNKNOWN for a root */
+};
+
+enum { WALK_LEVEL_UNKNOWN = -1 };
+
+struct walk {
+	struct rect query;
+	enum relation relation;
+	struct walk_wanted *stack; /* wanted, not yet handed out */
+	size_t depth;
+	size_t capacity;
+	uint64_t visits_left;
+	uint64_t nodes;	 /* fed so far */
+	uint64_t leaves; /* of these */
+	struct walk_wanted inline_stack[4 * NODE_LANES];
+};
+
+/* Starts a walk from a root.  'query' must be valid; 'page_count' is the
+ * region's. */
+void walk_begin(struct walk *walk, const struct rect *query,
+		enum relation relation, node_ref root, uint64_t page_count);
+
+/* Takes the next node that is wanted, the one wanted last first.  False when
+ * there is none now: the walk has ended if none is on its way either. */
+bool walk_next(struct walk *walk, struct walk_wanted *wanted);
+
+/* Feeds the bytes of the node that 'wanted' names: node_size(level) of them, or
+ * RTREE_PAGE_SIZE when the level was not known.  Sets a bit in '*hits' for each
+ * entry that is an answer (always 0 for an inner node).  ERR_DAMAGED when it
+ * can't be that node, ERR_NO_MEMORY. */
+int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
+	      const struct node *node, uint64_t *hits);
+
+void walk_end(struct walk *walk);
+
+#endif

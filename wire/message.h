@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef WIRE_MESSAGE_H
+#define WIRE_MESSAGE_H
+
+/* The messages between client and server, byte by byte as they are drawn in
+ * docs/wire-protocol.md.  All numbers are little-endian.
+ *
+ * A message is a header and a body.  Its decoder trusts nothing: wire_check()
+ * before anything else, and the body's count against its length.
+ *
+ * Thread-safety: pure functions on the caller's bytes. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+
+enum {
+	WIRE_VERSION = 1,
+	WIRE_MAGIC = 0x68736663, /* "cfsh" */
+};
+
+/* Values are never renumbered. */
+enum wire_operation {
+	WIRE_DESCRIBE = 1, /* what the server serves; the first request */
+	WIRE_SEARCH = 2,
+	WIRE_COUNT = 3,
+	WIRE_INSERT = 4,
+	WIRE_UPDATE = 5,
+	WIRE_DELETE = 6,
+	WIRE_LOAD_BEGIN = 7, /* one import, one version: begin, items, commit */
+	WIRE_LOAD_ITEMS = 8,
+	WIRE_LOAD_COMMIT = 9,
+	WIRE_STAT = 10,
+	WIRE_CHECK = 11,
+	WIRE_SAVE = 12, /* the bytes of a snapshot */
+};
+
+enum wire_flags {
+	WIRE_ANSWER = 1 << 0,
+	WIRE_MORE = 1 << 1,  /* further segments of this answer follow */
+	WIRE_ERROR = 1 << 2, /* the body is a struct wire_error */
+};
+
+struct wire_header {
+	uint32_t magic;
+	uint16_t version; /* WIRE_VERSION */
+	uint8_t operation;
+	uint8_t flags;
+	uint32_t size;	   /* of the whole message, this header included */
+	uint32_t count;	   /* entries of the body's array */
+	uint64_t sequence; /* of the request, from 1; the answer repeats it */
+	uint64_t checksum; /* checksum64 of the message with this field 0 */
+};
+
+/* --- Bodies ------------------------------------------------------------- */
+
+struct wire_rect {
+	double min[DIMENSIONS];
+	double max[DIMENSIONS];
+};
+
+struct wire_item {
+	int64_t id;
+	struct wire_rect rect;
+};
+
+/* WIRE_DESCRIBE: request without body. */
+struct wire_description {
+	uint64_t identity;
+	uint64_t region_size;
+	uint64_t page_count;
+	uint64_t root_record_offset;
+	uint64_t lease_ns;
+	uint64_t heartbeat_ns;
+	uint32_t page_size;
+	uint32_t process_id; /* for people */
+};
+
+/* WIRE_SEARCH and WIRE_COUNT */
+struct wire_query {
+	struct wire_rect rect;
+	uint64_t limit; /* items at most; 0: no limit (search only) */
+	uint32_t relation;
+	uint32_t unused;
+};
+
+/* Every answer to a search or count starts with it; then 'count' wire_items.
+ * The last segment, the one without WIRE_MORE, has the totals. */
+struct wire_found {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t total;	    /* items found, in all segments */
+	uint64_t nodes;	    /* visited */
+	uint32_t truncated; /* 1: the limit was reached and there are more */
+	uint32_t unused;
+};
+
+/* WIRE_INSERT and WIRE_DELETE: 'count' wire_items.  WIRE_UPDATE: 'count' of: */
+struct wire_move {
+	struct wire_item item;
+	struct wire_rect to;
+};
+
+/* The answer: all were applied in this version; then 'count' 32-bit indices of
+ * those that were not found. */
+struct wire_written {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t applied;
+};
+
+/* WIRE_LOAD_BEGIN.  LOAD_ITEMS has 'count' wire_items, LOAD_COMMIT no body and
+ * is answered by a wire_written; the others by a message without body.  What
+ * was loaded is dropped when the connection ends before the commit. */
+enum wire_load_mode {
+	WIRE_LOAD_EMPTY = 0, /* refused when the tree holds items */
+	WIRE_LOAD_APPEND = 1,
+	WIRE_LOAD_REPLACE = 2,
+};
+struct wire_load {
+	uint64_t item_count; /* to come, 0 when not known */
+	uint32_t mode;
+	uint32_t unused;
+};
+
+enum {
+	WIRE_LEVELS = 16,
+	/* Requests are counted by kind and by the path that they came on. */
+	WIRE_KINDS = 16,
+};
+
+/* WIRE_STAT: request without body. */
+struct wire_stat {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t item_count;
+	uint64_t height;
+	uint64_t nodes[WIRE_LEVELS];
+	uint64_t entries[WIRE_LEVELS];
+	uint64_t region_size;
+	uint64_t page_size;
+	uint64_t page_count;
+	uint64_t free_pages;
+	uint64_t retired_pages;
+	uint64_t lease_ns;
+	uint64_t heartbeat_ns;
+	uint64_t uptime_ns;
+	uint64_t since_save_ns;	   /* UINT64_MAX: never saved */
+	uint64_t unsaved_versions; /* published since */
+	uint64_t clients;
+	uint64_t one_sided_clients;
+	uint64_t threads;
+	uint64_t requests[WIRE_KINDS]; /* by operation, by messaging */
+	/* Searches that clients said they had answered by offloading. */
+	uint64_t offloaded;
+	uint64_t utilisation_ppm; /* of the worker threads, lately */
+};
+
+/* WIRE_CHECK: request without body. */
+struct wire_checked {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t nodes;
+};
+
+/* WIRE_SAVE: request without body; each segment is this and 'count' bytes of a
+ * region file. */
+struct wire_saved {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t total; /* bytes of the whole file */
+};
+
+/* An answer with WIRE_ERROR; then 'count' bytes of text. */
+enum wire_error_code {
+	WIRE_E_PROTOCOL = 1,
+	WIRE_E_USAGE = 2,
+	WIRE_E_BUSY = 3,
+	WIRE_E_DATA = 4,
+	WIRE_E_DAMAGED = 5,
+	WIRE_E_NO_ROOM = 6,
+	WIRE_E_NO_MEMORY = 7,
+	WIRE_E_SYSTEM = 8,
+};
+struct wire_error {
+	uint32_t code;
+	uint32_t unused;
+	uint64_t applied; /* entries of a write that were applied before it */
+};
+
+/* Written silently to the start of a one-sided client's inbox every heartbeat;
+ * may be read torn, hence its checksum. */
+struct wire_heartbeat {
+	uint64_t beat; /* counts up */
+	uint64_t version;
+	uint64_t lease_ns;
+	uint32_t utilisation_ppm; /* useful work of the worker threads */
+	uint32_t queued;	  /* requests waiting */
+	uint32_t draining;
+	uint32_t unused[5];
+	uint64_t checksum;
+};
+
+/* --- Hello -------------------------------------------------------------- */
+
+/* What a client says when it connects, and what it is told. */
+struct wire_hello {
+	uint64_t magic;
+	uint32_t version;     /* WIRE_VERSION */
+	uint32_t status;      /* answer: enum wire_hello_status */
+	uint64_t fingerprint; /* RTREE_LAYOUT_FINGERPRINT of the sender */
+	uint64_t unused[3];
+};
+enum wire_hello_status {
+	WIRE_HELLO_ACCEPTED = 0,
+	WIRE_HELLO_OTHER_VERSION = 1,
+	WIRE_HELLO_OTHER_LAYOUT = 2,
+	WIRE_HELLO_BUSY = 3,
+};
