@@ -203,6 +203,13 @@ struct wire_heartbeat {
 	uint64_t checksum;
 };
 
+/* Written silently to the start of the server's inbox by a client that
+ * offloads, so that the server can say how much is searched without it. */
+struct wire_report {
+	uint64_t offloaded;  /* searches answered by offloading so far */
+	uint64_t complement; /* ~offloaded: tells a torn one */
+};
+
 /* --- Hello -------------------------------------------------------------- */
 
 /* What a client says when it connects, and what it is told. */
@@ -219,3 +226,34 @@ enum wire_hello_status {
 	WIRE_HELLO_OTHER_LAYOUT = 2,
 	WIRE_HELLO_BUSY = 3,
 };
+
+/* --- Making and checking messages --------------------------------------- */
+
+/* Fills in a header for a message of 'size' bytes that starts at 'header', and
+ * then, over all of it, the checksum: the last thing before it is sent. */
+void wire_seal(struct wire_header *header, enum wire_operation operation,
+	       unsigned flags, uint64_t sequence, uint32_t count,
+	       uint32_t size);
+
+/* Checks a message of 'size' bytes from a peer: magic, version, length,
+ * checksum, operation known.  ERR_PROTOCOL says what is wrong. */
+int wire_check(const void *message, size_t size);
+
+/* The body of a checked message: a fixed part of 'fixed_size' bytes, which is
+ * copied to 'fixed', and then header.count entries of 'entry_size' each, which
+ * '*entries' points to, unaligned.  ERR_PROTOCOL when the length isn't exactly
+ * that. */
+int wire_body(const void *message, void *fixed, size_t fixed_size,
+	      size_t entry_size, const void **entries);
+
+/* Rectangles and items from a peer: ERR_DATA unless finite with min <= max. */
+int wire_get_rect(const struct wire_rect *from, struct rect *rect);
+int wire_get_item(const struct wire_item *from, struct item *item);
+void wire_put_rect(const struct rect *rect, struct wire_rect *to);
+void wire_put_item(const struct item *item, struct wire_item *to);
+
+/* A wire_error_code for an error of base/err.h, and back. */
+uint32_t wire_error_code(int error);
+int wire_error_of_code(uint32_t code);
+
+#endif
