@@ -6,10 +6,13 @@
  * docs/wire-protocol.md.  All numbers are little-endian.
  *
  * A message is a header and a body.  Its decoder trusts nothing: wire_check()
- * before anything else, and the body's count against its length.
+ * before anything else, and the body's count against its length.  A header and
+ * every fixed part of a body are multiples of 8 bytes, so what follows them is
+ * aligned whenever the message is.
  *
  * Thread-safety: pure functions on the caller's bytes. */
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +38,7 @@ enum wire_operation {
 	WIRE_STAT = 10,
 	WIRE_CHECK = 11,
 	WIRE_SAVE = 12, /* the bytes of a snapshot */
+	WIRE_OPERATION_MAX = WIRE_SAVE,
 };
 
 enum wire_flags {
@@ -104,7 +108,7 @@ struct wire_move {
 };
 
 /* The answer: all were applied in this version; then 'count' 32-bit indices of
- * those that were not found. */
+ * those that were not found, in all segments of the answer. */
 struct wire_written {
 	uint64_t identity;
 	uint64_t version;
@@ -183,6 +187,7 @@ enum wire_error_code {
 	WIRE_E_NO_ROOM = 6,
 	WIRE_E_NO_MEMORY = 7,
 	WIRE_E_SYSTEM = 8,
+	WIRE_E_UNSUPPORTED = 9, /* an operation that this server doesn't know */
 };
 struct wire_error {
 	uint32_t code;
@@ -200,7 +205,7 @@ struct wire_heartbeat {
 	uint32_t queued;	  /* requests waiting */
 	uint32_t draining;
 	uint32_t unused[5];
-	uint64_t checksum;
+	uint64_t checksum; /* checksum64 of the 56 bytes before */
 };
 
 /* Written silently to the start of the server's inbox by a client that
@@ -214,7 +219,7 @@ struct wire_report {
 
 /* What a client says when it connects, and what it is told. */
 struct wire_hello {
-	uint64_t magic;
+	uint64_t magic;	      /* WIRE_MAGIC */
 	uint32_t version;     /* WIRE_VERSION */
 	uint32_t status;      /* answer: enum wire_hello_status */
 	uint64_t fingerprint; /* RTREE_LAYOUT_FINGERPRINT of the sender */
@@ -227,22 +232,48 @@ enum wire_hello_status {
 	WIRE_HELLO_BUSY = 3,
 };
 
+/* --- The layout holds --------------------------------------------------- */
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "messages are written as they stand in memory");
+static_assert(sizeof(struct wire_header) == 32, "header");
+static_assert(offsetof(struct wire_header, checksum) == 24, "header");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_rect) == 32, "rect");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_item) == 40, "item");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_move) == 72, "move");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_query) == 48, "query");
+static_assert(sizeof(struct wire_description) == 56, "description");
+static_assert(sizeof(struct wire_found) == 40, "found");
+static_assert(sizeof(struct wire_written) == 24, "written");
+static_assert(sizeof(struct wire_load) == 16, "load");
+static_assert(sizeof(struct wire_stat) == 536, "stat");
+static_assert(sizeof(struct wire_checked) == 24, "checked");
+static_assert(sizeof(struct wire_saved) == 24, "saved");
+static_assert(sizeof(struct wire_error) == 16, "error");
+static_assert(sizeof(struct wire_heartbeat) == 64, "one cache line");
+static_assert(offsetof(struct wire_heartbeat, checksum) == 56, "heartbeat");
+static_assert(sizeof(struct wire_report) == 16, "report");
+static_assert(sizeof(struct wire_hello) == 48, "fits rdma_cm's private data");
+
 /* --- Making and checking messages --------------------------------------- */
 
 /* Fills in a header for a message of 'size' bytes that starts at 'header', and
- * then, over all of it, the checksum: the last thing before it is sent. */
+ * then, over all of it, the checksum: the last thing before it is sent.
+ * 'flags' are of enum wire_flags. */
 void wire_seal(struct wire_header *header, enum wire_operation operation,
 	       unsigned flags, uint64_t sequence, uint32_t count,
 	       uint32_t size);
 
 /* Checks a message of 'size' bytes from a peer: magic, version, length,
- * checksum, operation known.  ERR_PROTOCOL says what is wrong. */
+ * checksum.  ERR_PROTOCOL says what is wrong; after it nothing that comes from
+ * this peer can be believed.  ERR_UNSUPPORTED when the message is whole and
+ * only its operation or a flag is not known here: it can be answered. */
 int wire_check(const void *message, size_t size);
 
 /* The body of a checked message: a fixed part of 'fixed_size' bytes, which is
  * copied to 'fixed', and then header.count entries of 'entry_size' each, which
- * '*entries' points to, unaligned.  ERR_PROTOCOL when the length isn't exactly
- * that. */
+ * '*entries' points to.  ERR_PROTOCOL when the length isn't exactly that.
+ * 'fixed' and 'entries' may be NULL for parts of size 0. */
 int wire_body(const void *message, void *fixed, size_t fixed_size,
 	      size_t entry_size, const void **entries);
 
@@ -252,7 +283,13 @@ int wire_get_item(const struct wire_item *from, struct item *item);
 void wire_put_rect(const struct rect *rect, struct wire_rect *to);
 void wire_put_item(const struct item *item, struct wire_item *to);
 
-/* A wire_error_code for an error of base/err.h, and back. */
+/* A heartbeat's checksum, and whether what stands in an inbox is a whole one:
+ * copy it first. */
+void wire_seal_heartbeat(struct wire_heartbeat *heartbeat);
+bool wire_heartbeat_is_whole(const struct wire_heartbeat *heartbeat);
+
+/* A wire_error_code for an error of base/err.h, and back; a code that is not
+ * known here is ERR_PROTOCOL. */
 uint32_t wire_error_code(int error);
 int wire_error_of_code(uint32_t code);
 
