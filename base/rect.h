@@ -47,7 +47,7 @@ static inline bool rect_intersects(const struct rect *a, const struct rect *b)
 {
 	bool yes = true;
 	for (int d = 0; d < DIMENSIONS; d++)
-		yes &= a->min[d] <= b->max[d] & b->min[d] <= a->max[d];
+		yes &= (a->min[d] <= b->max[d]) & (b->min[d] <= a->max[d]);
 	return yes;
 }
 
@@ -56,8 +56,8 @@ static inline bool rect_contains(const struct rect *outer,
 {
 	bool yes = true;
 	for (int d = 0; d < DIMENSIONS; d++)
-		yes &= outer->min[d] <= inner->min[d] &
-		       outer->max[d] >= inner->max[d];
+		yes &= (outer->min[d] <= inner->min[d]) &
+		       (outer->max[d] >= inner->max[d]);
 	return yes;
 }
 
@@ -82,7 +82,7 @@ static inline bool rect_equal(const struct rect *a, const struct rect *b)
 {
 	bool yes = true;
 	for (int d = 0; d < DIMENSIONS; d++)
-		yes &= a->min[d] == b->min[d] & a->max[d] == b->max[d];
+		yes &= (a->min[d] == b->min[d]) & (a->max[d] == b->max[d]);
 	return yes;
 }
 

@@ -6,7 +6,7 @@
  * next and is fed their bytes.  The server feeds it from memory, the client
  * from READ completions or from a mapped region, tests from arrays.
  *
- *	walk_begin(&walk, &query, root_ref, page_count);
+ *	walk_begin(&walk, &query, relation, root_ref, page_count);
  *	while (walk_next(&walk, &wanted)) {
  *		... get the bytes of the node that 'wanted' names ...
  *		int error = walk_feed(&walk, &wanted, node, &hits);
@@ -41,16 +41,19 @@ struct walk {
 	struct walk_wanted *stack; /* wanted, not yet handed out */
 	size_t depth;
 	size_t capacity;
-	uint64_t visits_left;
+	uint64_t page_count;
 	uint64_t nodes;	 /* fed so far */
 	uint64_t leaves; /* of these */
+	const char
+		*memory; /* the region, to prefetch what is wanted; or NULL */
 	struct walk_wanted inline_stack[4 * NODE_LANES];
 };
 
 /* Starts a walk from a root.  'query' must be valid; 'page_count' is the
- * region's. */
-void walk_begin(struct walk *walk, const struct rect *query,
-		enum relation relation, node_ref root, uint64_t page_count);
+ * region's: every ref that the walk wants names a page below it, and not page
+ * 0.  ERR_DAMAGED when the root doesn't; nothing has to be ended then. */
+int walk_begin(struct walk *walk, const struct rect *query,
+	       enum relation relation, node_ref root, uint64_t page_count);
 
 /* Takes the next node that is wanted, the one wanted last first.  False when
  * there is none now: the walk has ended if none is on its way either. */
