@@ -5,7 +5,7 @@
 /* Items as text, the way that `-o FORMAT` asks for.  Coordinates are the
  * shortest decimals that read back as the same double.
  *
- *	text	 1  [10.5, 55, 11, 55.25]
+ *	text	          1  (10.5, 55) - (11, 55.25)
  *	csv	 id,xmin,ymin,xmax,ymax
  *		 1,10.5,55,11,55.25
  *	jsonl	 {"id":1,"bbox":[10.5,55,11,55.25]}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* CSV, read in large pieces and taken apart line by line. */
+
+#include "datasets/csv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "datasets/decimal.h"
+
+enum {
+	BUFFER_SIZE = 1 << 18, /* also the longest line */
+	COLUMNS_MAX = 1 + 4 * DIMENSIONS,
+	SHOWN_MAX = 40, /* bytes of the input in an error's words */
+};
+
+/* Where a column's number goes: the id, or one of the coordinates. */
+struct column {
+	const char *name;
+	int slot; /* in struct record, SLOT_ID for the id */
+};
+enum { SLOT_ID = -1 };
+
+struct record {
+	int64_t id;
+	double number[COLUMNS_MAX - 1];
+};
+
+struct csv_reader {
+	char *name;
+	int fd;
+	bool owns_fd;
+	bool at_end; /* of the file */
+	int column_count;
+	struct column column[COLUMNS_MAX]; /* in the file's order */
+	uint64_t line;
+	uint64_t bytes_read;
+	uint64_t bytes_total;
+	size_t begin; /* of what is in the buffer and not yet taken */
+	size_t end;
+	char buffer[BUFFER_SIZE + 1]; /* and a 0 behind the end */
+};
+
+/* In the order of the documentation, items having the first five. */
+static const struct column all_columns[COLUMNS_MAX] = {
+	{"id", SLOT_ID}, {"xmin", 0},	  {"ymin", 1},
+	{"xmax", 2},	 {"ymax", 3},	  {"new_xmin", 4},
+	{"new_ymin", 5}, {"new_xmax", 6}, {"new_ymax", 7},
+};
+
+static int read_header(struct csv_reader *reader, enum csv_kind kind);
+static int next_record(struct csv_reader *reader, struct record *record);
+static int set_rect(const struct csv_reader *reader, const double *number,
+		    struct rect *rect);
+
+int csv_open(const char *path, enum csv_kind kind, struct csv_reader **reader)
+{
+	if (!strcmp(path, "-"))
+		return csv_open_fd(STDIN_FILENO, "standard input", kind,
+				   reader);
+
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_set(ERR_USAGE, "%s: %s", path, strerror(errno));
+
+	int error = csv_open_fd(fd, path, kind, reader);
+	if (error)
+		close(fd);
+	else
+		(*reader)->owns_fd = true;
+	return error;
+}
+
+int csv_open_fd(int fd, const char *name, enum csv_kind kind,
+		struct csv_reader **reader)
+{
+	struct csv_reader *new = malloc(sizeof(*new));
+	char *name_copy = strdup(name);
+	struct stat stat;
+	int error = ERR_NO_MEMORY;
+
+	if (!new || !name_copy)
+		goto free_both;
+	memset(new, 0, offsetof(struct csv_reader, buffer));
+	new->name = name_copy;
+	new->fd = fd;
+	new->bytes_total = fstat(fd, &stat) || !S_ISREG(stat.st_mode)
+				   ? 0
+				   : (uint64_t)stat.st_size;
+	error = read_header(new, kind);
+	if (error)
+		goto free_both;
+	*reader = new;
+	return 0;
+
+free_both:
+	free(name_copy);
+	free(new);
+	return error == ERR_NO_MEMORY ? err_set(error, "no memory") : error;
+}
+
+int csv_next_item(struct csv_reader *reader, struct item *item)
+{
+	struct record record;
+	int more = next_record(reader, &record);
+
+	if (more <= 0)
+		return more;
+	item->id = record.id;
+	more = set_rect(reader, record.number, &item->rect);
+	return more ? more : 1;
+}
+
+int csv_next_move(struct csv_reader *reader, struct csv_move *move)
+{
+	struct record record;
+	int more = next_record(reader, &record);
+
+	if (more <= 0)
+		return more;
+	move->item.id = record.id;
+	more = set_rect(reader, record.number, &move->item.rect);
+	if (!more)
+		more = set_rect(reader, record.number + 4, &move->to);
+	return more ? more : 1;
+}
+
+uint64_t csv_line(const struct csv_reader *reader)
+{
+	return reader->line;
+}
+
+void csv_progress(const struct csv_reader *reader, uint64_t *done,
+		  uint64_t *total)
+{
+	*done = reader->bytes_read - (reader->end - reader->begin);
+	*total = reader->bytes_total;
+}
+
+void csv_close(struct csv_reader *reader)
+{
+	if (!reader)
+		return;
+	if (reader->owns_fd)
+		close(reader->fd);
+	free(reader->name);
+	free(reader);
+}
+
+bool csv_recognises(const char *path, enum csv_kind kind)
+{
+	struct csv_reader *reader;
+	struct stat status;
+
+	if (stat(path, &status) || !S_ISREG(status.st_mode) ||
+	    csv_open(path, kind, &reader))
+		return false;
+	csv_close(reader);
+	return true;
+}
+
+/* --- Lines -------------------------------------------------------------- */
+
+static int fill(struct csv_reader *reader);
+
+/* Takes the next line, without its end; the byte behind it is no part of any
+ * number.  1, 0 at the end of the file, or an error. */
+static int take_line(struct csv_reader *reader, char **line, char **line_end)
+{
+	char *end;
+
+	for (;;) {
+		char *begin = reader->buffer + reader->begin;
+		size_t size = reader->end - reader->begin;
+
+		end = memchr(begin, '\n', size);
+		if (end)
+			break;
+		if (reader->at_end) {
+			end = begin + size;
+			break;
+		}
+		int error = fill(reader);
+		if (error)
+			return error;
+	}
+	*line = reader->buffer + reader->begin;
+	*line_end = end;
+	if (*line == reader->buffer + reader->end)
+		return 0;
+	reader->line++;
+	reader->begin = (size_t)(end - reader->buffer);
+	reader->begin += reader->begin < reader->end;
+	if (end > *line && end[-1] == '\r')
+		--*line_end;
+	return 1;
+}
+
+/* Moves what is left to the front of the buffer and reads more behind it. */
+static int fill(struct csv_reader *reader)
+{
+	size_t left = reader->end - reader->begin;
+
+	if (left == BUFFER_SIZE)
+		return err_set(ERR_DATA,
+			       "%s:%" PRIu64 ": longer than %d bytes, so it is "
+			       "hardly CSV",
+			       reader->name, reader->line + 1, BUFFER_SIZE);
+	memmove(reader->buffer, reader->buffer + reader->begin, left);
+	ssize_t got;
+	do
+		got = read(reader->fd, reader->buffer + left,
+			   BUFFER_SIZE - left);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return err_set(ERR_SYSTEM, "%s: %s", reader->name,
+			       strerror(errno));
+	reader->at_end = !got;
+	reader->bytes_read += (uint64_t)got;
+	reader->begin = 0;
+	reader->end = left + (size_t)got;
+	reader->buffer[reader->end] = '\0';
+	return 0;
+}
+
+static bool is_blank(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	return p == end;
+}
+
+/* --- Errors ------------------------------------------------------------- */
+
+/* An error about the line that was taken last. */
+static int __attribute__((format(printf, 2, 3)))
+bad_line(const struct csv_reader *reader, const char *format, ...)
+{
+	char what[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	return err_set(ERR_DATA, "%s:%" PRIu64 ": %s", reader->name,
+		       reader->line, what);
+}
+
+/* The field at 'text' as it can be shown: short, without control characters. */
+static const char *show(char shown[SHOWN_MAX + 1], const char *text,
+			const char *end)
+{
+	size_t n = 0;
+
+	for (; text < end && *text != ',' && n < SHOWN_MAX; text++)
+		shown[n++] = (unsigned char)*text < ' ' ? '?' : *text;
+	shown[n] = '\0';
+	return shown;
+}
+
+/* --- The header --------------------------------------------------------- */
+
+static const char *trim(const char *text, const char **end);
+static int add_column(struct csv_reader *reader, int wanted, const char *name,
+		      const char *end);
+
+static int read_header(struct csv_reader *reader, enum csv_kind kind)
+{
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	int wanted = kind == CSV_MOVES ? COLUMNS_MAX : 1 + 2 * DIMENSIONS;
+	char *line, *line_end;
+	int more = take_line(reader, &line, &line_end);
+
+	if (more < 0)
+		return more;
+	if (!more)
+		return err_set(ERR_DATA, "%s: empty, not even a header",
+			       reader->name);
+	if (line_end - line >= 3 && !memcmp(line, byte_order_mark, 3))
+		line += 3;
+	for (const char *p = line; p <= line_end;) {
+		const char *end = memchr(p, ',', (size_t)(line_end - p));
+		if (!end)
+			end = line_end;
+		int error = add_column(reader, wanted, p, end);
+		if (error)
+			return error;
+		p = end + 1;
+	}
+	if (reader->column_count < wanted)
+		return bad_line(reader,
+				"%d columns; it needs all of "
+				"id,xmin,ymin,xmax,ymax%s",
+				reader->column_count,
+				kind == CSV_MOVES ? ",new_xmin,new_ymin,"
+						    "new_xmax,new_ymax"
+						  : "");
+	return 0;
+}
+
+static int add_column(struct csv_reader *reader, int wanted, const char *name,
+		      const char *end)
+{
+	char shown[SHOWN_MAX + 1];
+
+	name = trim(name, &end);
+	show(shown, name, end);
+	for (int i = 0; i < reader->column_count; i++)
+		if (!strcmp(reader->column[i].name, shown))
+			return bad_line(reader, "column '%s' twice", shown);
+	for (int i = 0; i < wanted; i++)
+		if (!strcmp(all_columns[i].name, shown)) {
+			reader->column[reader->column_count++] = all_columns[i];
+			return 0;
+		}
+	return bad_line(reader, "unknown column '%s'", shown);
+}
+
+/* Without the blanks and quotes around it. */
+static const char *trim(const char *text, const char **end)
+{
+	while (text < *end && (*text == ' ' || *text == '\t' || *text == '"'))
+		text++;
+	while (text < *end &&
+	       ((*end)[-1] == ' ' || (*end)[-1] == '\t' || (*end)[-1] == '"'))
+		--*end;
+	return text;
+}
+
+/* --- Records ------------------------------------------------------------ */
+
+static const char *read_field(const struct column *column, const char *p,
+			      const char *end, struct record *record);
+static int explain_field(const struct csv_reader *reader,
+			 const struct column *column, const char *p,
+			 const char *end);
+
+static int next_record(struct csv_reader *reader, struct record *record)
+{
+	char *p, *end;
+	int more;
+
+	do
+		more = take_line(reader, &p, &end);
+	while (more > 0 && is_blank(p, end));
+	if (more <= 0)
+		return more;
+
+	const char *field = p;
+	int last = reader->column_count - 1;
+	for (int i = 0; i <= last; i++) {
+		const struct column *column = &reader->column[i];
+		const char *after = read_field(column, field, end, record);
+		if (!after)
+			return explain_field(reader, column, field, end);
+		if (after == end && i < last)
+			return bad_line(reader, "%d fields; the header has %d",
+					i + 1, last + 1);
+		if (after != end && i == last)
+			return bad_line(reader,
+					"more fields than the header's %d",
+					last + 1);
+		field = after + 1;
+	}
+	return 1;
+}
+
+static const char *skip_blanks(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+/* Reads one field and returns where its comma is, or the line's end; NULL when
+ * it is not as it must be. */
+static inline const char *read_field(const struct column *column, const char *p,
+				     const char *end, struct record *record)
+{
+	p = skip_blanks(p);
+	bool quoted = *p == '"';
+	p += quoted;
+	if (column->slot == SLOT_ID) {
+		p = decimal_read_int64(p, &record->id);
+	} else {
+		double *number = &record->number[column->slot];
+		p = decimal_read_double(p, number);
+		if (p && !isfinite(*number))
+			return NULL;
+	}
+	if (!p)
+		return NULL;
+	if (quoted && *p++ != '"')
+		return NULL;
+	p = skip_blanks(p);
+	return p == end || *p == ',' ? p : NULL;
+}
+
+static int explain_field(const struct csv_reader *reader,
+			 const struct column *column, const char *p,
+			 const char *end)
+{
+	char shown[SHOWN_MAX + 1];
+
+	show(shown, p, end);
+	if (is_blank(shown, shown + strlen(shown)))
+		return bad_line(reader, "%s is missing", column->name);
+	return bad_line(reader, "%s: '%s' is not %s", column->name, shown,
+			column->slot == SLOT_ID ? "a 64-bit integer"
+						: "a finite number");
+}
+
+static int set_rect(const struct csv_reader *reader, const double *number,
+		    struct rect *rect)
+{
+	for (int d = 0; d < DIMENSIONS; d++) {
+		rect->min[d] = number[d];
+		rect->max[d] = number[DIMENSIONS + d];
+		if (rect->min[d] > rect->max[d])
+			return bad_line(reader, "%cmin %g is above %cmax %g",
+					"xy"[d], rect -> min[d], "xy"[d],
+					rect -> max[d]);
+	}
+	return 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Items as text.  Each item becomes one line in a buffer, which is then written
+ * whole, so formats don't differ in how they fail. */
+
+#include "datasets/writer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/parse.h"
+
+/* Room for the longest line: a few words, two ids and a polygon. */
+enum { LINE_SIZE = 256 + 10 * FORMAT_DOUBLE_SIZE };
+
+struct line {
+	char text[LINE_SIZE];
+	size_t size;
+};
+
+/* The decimals of a rectangle. */
+struct corners {
+	char x[2][FORMAT_DOUBLE_SIZE];
+	char y[2][FORMAT_DOUBLE_SIZE];
+};
+
+/* How a format begins, puts an item, and ends. */
+struct format {
+	const char *name;
+	const char *begin[2]; /* by whether there are several queries */
+	void (*put)(struct line *line, const struct writer *writer,
+		    const int64_t *query, const struct item *item,
+		    const struct corners *corners);
+	const char *end;
+};
+
+static const struct format formats[WRITER_WKT + 1];
+
+static int put_text(struct writer *writer, const char *text, size_t size);
+static int cannot_write(void);
+
+int writer_format_parse(const char *text, enum writer_format *format)
+{
+	for (int i = WRITER_TEXT; i <= WRITER_WKT; i++)
+		if (!strcmp(formats[i].name, text)) {
+			*format = (enum writer_format)i;
+			return 0;
+		}
+	return err_set(ERR_USAGE,
+		       "no format '%s'; there are text, csv, jsonl, geojson "
+		       "and wkt",
+		       text);
+}
+
+void writer_begin(struct writer *writer, FILE *file, enum writer_format format,
+		  bool several_queries)
+{
+	*writer = (struct writer){.file = file,
+				  .format = format,
+				  .several_queries = several_queries};
+	const char *text = formats[format].begin[several_queries];
+	put_text(writer, text, strlen(text));
+}
+
+int writer_item(struct writer *writer, int64_t query, const struct item *item)
+{
+	struct line line = {.size = 0};
+	struct corners corners;
+
+	format_double(corners.x[0], item->rect.min[0]);
+	format_double(corners.y[0], item->rect.min[1]);
+	format_double(corners.x[1], item->rect.max[0]);
+	format_double(corners.y[1], item->rect.max[1]);
+	formats[writer->format].put(&line, writer,
+				    writer->several_queries ? &query : NULL,
+				    item, &corners);
+	writer->items++;
+	return put_text(writer, line.text, line.size);
+}
+
+int writer_end(struct writer *writer)
+{
+	const char *text = formats[writer->format].end;
+	int error = put_text(writer, text, strlen(text));
+
+	if (!error && (fflush(writer->file) || ferror(writer->file)))
+		error = cannot_write();
+	return error;
+}
+
+static int put_text(struct writer *writer, const char *text, size_t size)
+{
+	if (fwrite(text, 1, size, writer->file) != size)
+		return cannot_write();
+	return 0;
+}
+
+static int cannot_write(void)
+{
+	return err_set(ERR_SYSTEM, "can't write the results: %s",
+		       strerror(errno));
+}
+
+/* --- Lines -------------------------------------------------------------- */
+
+static void put(struct line *line, const char *text)
+{
+	size_t size = strlen(text);
+
+	memcpy(line->text + line->size, text, size);
+	line->size += size;
+}
+
+/* Puts the texts up to NULL one after the other. */
+static void __attribute__((sentinel)) put_all(struct line *line, ...)
+{
+	va_list texts;
+
+	va_start(texts, line);
+	for (const char *text; (text = va_arg(texts, const char *));)
+		put(line, text);
+	va_end(texts);
+}
+
+static void put_int64(struct line *line, int width, int64_t value)
+{
+	int size = snprintf(line->text + line->size, LINE_SIZE - line->size,
+			    "%*" PRId64, width, value);
+	line->size += (size_t)size;
+}
+
+/* --- Shapes ------------------------------------------------------------- */
+
+/* What a rectangle is as a geometry, and the corners that it is drawn by:
+ * 2 * (upper y) + (right x), against the clock. */
+struct shape {
+	const char *wkt;  /* with its opening brackets */
+	const char *json; /* the same */
+	const char *wkt_end;
+	const char *json_end;
+	int count;
+	unsigned char corner[5];
+};
+
+static const struct shape *shape_of(const struct rect *rect)
+{
+	static const struct shape point = {
+		"POINT(", "\"Point\",\"coordinates\":", ")", "", 1, {0}};
+	static const struct shape line = {
+		"LINESTRING(", "\"LineString\",\"coordinates\":[", ")", "]", 2,
+		{0, 3}};
+	static const struct shape polygon = {
+		"POLYGON((",	"\"Polygon\",\"coordinates\":[[", "))", "]]", 5,
+		{0, 1, 3, 2, 0}};
+	int extended =
+		(rect->min[0] < rect->max[0]) + (rect->min[1] < rect->max[1]);
+
+	return extended == 2 ? &polygon : extended ? &line : &point;
+}
+
+/* Puts each corner of a shape as "open x between y close", with commas. */
+static void put_corners(struct line *line, const struct shape *shape,
+			const struct corners *corners, const char *open,
+			const char *between, const char *close)
+{
+	for (int i = 0; i < shape->count; i++) {
+		int corner = shape->corner[i];
+		put_all(line, i ? "," : "", open, corners->x[corner & 1],
+			between, corners->y[corner >> 1], close, NULL);
+	}
+}
+
+/* --- Formats ------------------------------------------------------------ */
+
+static void put_as_text(struct line *line, const struct writer *writer,
+			const int64_t *query, const struct item *item,
+			const struct corners *c)
+{
+	(void)writer;
+	if (query) {
+		put_int64(line, 1, *query);
+		put(line, ": ");
+	}
+	put_int64(line, 10, item->id);
+	put_all(line, "  (", c->x[0], ", ", c->y[0], ") - (", c->x[1], ", ",
+		c->y[1], ")\n", NULL);
+}
+
+static void put_as_csv(struct line *line, const struct writer *writer,
+		       const int64_t *query, const struct item *item,
+		       const struct corners *c)
+{
+	(void)writer;
+	if (query) {
+		put_int64(line, 1, *query);
+		put(line, ",");
+	}
+	put_int64(line, 1, item->id);
+	put_all(line, ",", c->x[0], ",", c->y[0], ",", c->x[1], ",", c->y[1],
+		"\n", NULL);
+}
+
+static void put_as_jsonl(struct line *line, const struct writer *writer,
+			 const int64_t *query, const struct item *item,
+			 const struct corners *c)
+{
+	(void)writer;
+	put(line, "{");
+	if (query) {
+		put(line, "\"query\":");
+		put_int64(line, 1, *query);
+		put(line, ",");
+	}
+	put(line, "\"id\":");
+	put_int64(line, 1, item->id);
+	put_all(line, ",\"bbox\":[", c->x[0], ",", c->y[0], ",", c->x[1], ",",
+		c->y[1], "]}\n", NULL);
+}
+
+static void put_as_geojson(struct line *line, const struct writer *writer,
+			   const int64_t *query, const struct item *item,
+			   const struct corners *corners)
+{
+	const struct shape *shape = shape_of(&item->rect);
+
+	put_all(line, writer->items ? ",\n" : "\n",
+		"{\"type\":\"Feature\",\"id\":", NULL);
+	put_int64(line, 1, item->id);
+	put(line, ",\"properties\":{");
+	if (query) {
+		put(line, "\"query\":");
+		put_int64(line, 1, *query);
+	}
+	put_all(line, "},\"geometry\":{\"type\":", shape->json, NULL);
+	put_corners(line, shape, corners, "[", ",", "]");
+	put_all(line, shape->json_end, "}}", NULL);
+}
+
+static void put_as_wkt(struct line *line, const struct writer *writer,
+		       const int64_t *query, const struct item *item,
+		       const struct corners *corners)
+{
+	const struct shape *shape = shape_of(&item->rect);
+
+	(void)writer;
+	if (query) {
+		put_int64(line, 1, *query);
+		put(line, " ");
+	}
+	put_int64(line, 1, item->id);
+	put_all(line, " ", shape->wkt, NULL);
+	put_corners(line, shape, corners, "", " ", "");
+	put_all(line, shape->wkt_end, "\n", NULL);
+}
+
+#define CSV_HEADER    "id,xmin,ymin,xmax,ymax\n"
+#define GEOJSON_BEGIN "{\"type\":\"FeatureCollection\",\"features\":["
+
+static const struct format formats[WRITER_WKT + 1] = {
+	[WRITER_TEXT] = {"text", {"", ""}, put_as_text, ""},
+	[WRITER_CSV] = {"csv",
+			{CSV_HEADER, "query," CSV_HEADER},
+			put_as_csv,
+			""},
+	[WRITER_JSONL] = {"jsonl", {"", ""}, put_as_jsonl, ""},
+	[WRITER_GEOJSON] = {"geojson",
+			    {GEOJSON_BEGIN, GEOJSON_BEGIN},
+			    put_as_geojson,
+			    "\n]}\n"},
+	[WRITER_WKT] = {"wkt", {"", ""}, put_as_wkt, ""},
+};
