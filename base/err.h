@@ -72,4 +72,7 @@ const char *err_name(int error);
 /* The exit status that a program ends with for an error. */
 enum exit_status err_exit_status(int error);
 
+/* The error that a failed system call's errno stands for. */
+int err_of_errno(int number);
+
 #endif
