@@ -38,7 +38,8 @@ enum wire_operation {
 	WIRE_STAT = 10,
 	WIRE_CHECK = 11,
 	WIRE_SAVE = 12, /* the bytes of a snapshot */
-	WIRE_OPERATION_MAX = WIRE_SAVE,
+	WIRE_LOAD_ABORT = 13,
+	WIRE_OPERATION_MAX = WIRE_LOAD_ABORT,
 };
 
 enum wire_flags {
@@ -115,9 +116,10 @@ struct wire_written {
 	uint64_t applied;
 };
 
-/* WIRE_LOAD_BEGIN.  LOAD_ITEMS has 'count' wire_items, LOAD_COMMIT no body and
- * is answered by a wire_written; the others by a message without body.  What
- * was loaded is dropped when the connection ends before the commit. */
+/* WIRE_LOAD_BEGIN.  LOAD_ITEMS has 'count' wire_items, LOAD_COMMIT and
+ * LOAD_ABORT have no body.  The commit is answered by a wire_written, the
+ * others by a message without body.  What was loaded is dropped by an abort,
+ * another begin, an error, and when the connection ends before the commit. */
 enum wire_load_mode {
 	WIRE_LOAD_EMPTY = 0, /* refused when the tree holds items */
 	WIRE_LOAD_APPEND = 1,
