@@ -43,6 +43,8 @@ enum {
 	GRID_CELLS = 256,
 };
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "the bytes of a region are little-endian");
 static_assert(NODE_CAPACITY >= 4 && NODE_CAPACITY <= NODE_LANES,
 	      "a split must leave two entries on either side");
 

@@ -102,10 +102,9 @@ int rtree_delete(struct rtree_batch *batch, const struct item *item);
 int rtree_update(struct rtree_batch *batch, const struct item *item,
 		 const struct rect *to);
 
-/* Packs 'count' items, which it reorders, into a new tree that takes the place
- * of the old one (STR: Leutenegger, Lopez and Edgington, ICDE 1997).  Alone in
- * its batch. */
-int rtree_replace(struct rtree_batch *batch, struct item *items,
+/* Packs 'count' items into a new tree that takes the place of the old one (STR:
+ * Leutenegger, Lopez and Edgington, ICDE 1997).  Alone in its batch. */
+int rtree_replace(struct rtree_batch *batch, const struct item *items,
 		  uint64_t count);
 
 /* Publishes the batch and ends it; '*version' is the new version, or the
@@ -146,8 +145,8 @@ int rtree_snapshot_begin(struct rtree *tree, struct rtree_snapshot **snapshot);
 uint64_t rtree_snapshot_size(const struct rtree_snapshot *snapshot);
 uint64_t rtree_snapshot_version(const struct rtree_snapshot *snapshot);
 
-/* The next bytes, at most 'size'; 0 at the end.  ERR_BUSY when the snapshot
- * lost its pin, having stalled too long. */
+/* The next bytes, at most 'size'; 0 at the end.  The snapshot pins its version
+ * until it is ended, so whoever passes it on to others must bound the time. */
 int64_t rtree_snapshot_read(struct rtree_snapshot *snapshot, void *bytes,
 			    size_t size);
 void rtree_snapshot_end(struct rtree_snapshot *snapshot);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Insertion: one path from the root to a leaf is made the batch's own, and
+ * nodes that overflow are split on the way back.  No entry is reinserted
+ * anywhere else, so nothing but the path is copied (as in the revised R*-tree:
+ * Beckmann and Seeger, SIGMOD 2009). */
+
+#include "rtree/insert.h"
+
+#include <limits.h>
+
+#include "base/err.h"
+#include "base/parse.h"
+#include "rtree/grid.h"
+#include "rtree/split.h"
+
+static int area_of_cells(const struct grid_box *box)
+{
+	int area = 1;
+	for (int d = 0; d < DIMENSIONS; d++)
+		area *= box->max[d] - box->min[d] + 1;
+	return area;
+}
+
+/* The child to insert 'rect' below: the one that needs the least enlargement,
+ * and of several the smallest, as R-trees have it since Guttman; measured in
+ * cells of the node's grid, which are next to the header. */
+static int choose_child(const struct node *node, const struct rect *rect)
+{
+	struct grid_box wanted = grid_box(&node->header, rect);
+	int least_growth = INT_MAX, least_area = INT_MAX, best = 0;
+
+	for (int i = 0; i < node->header.count; i++) {
+		struct grid_box box, grown;
+		for (int d = 0; d < DIMENSIONS; d++) {
+			box.min[d] = node->cell_min[d][i];
+			box.max[d] = node->cell_max[d][i];
+			grown.min[d] = box.min[d] < wanted.min[d]
+					       ? box.min[d]
+					       : wanted.min[d];
+			grown.max[d] = box.max[d] > wanted.max[d]
+					       ? box.max[d]
+					       : wanted.max[d];
+		}
+		int area = area_of_cells(&box);
+		int growth = area_of_cells(&grown) - area;
+		if (growth < least_growth ||
+		    (growth == least_growth && area < least_area)) {
+			least_growth = growth;
+			least_area = area;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/* Divides a full node's entries and one more between it and a new node. */
+static struct node *split_node(struct rtree_batch *batch, struct node *node,
+			       const struct entry *entry)
+{
+	struct entry entries[NODE_CAPACITY + 1];
+	int count = node_gather(batch, node, entries);
+
+	entries[count++] = *entry;
+	int first = split_entries(entries, count);
+	struct node *sibling = batch_new_node(batch, node->header.level);
+	node_fill(node, entries, first);
+	node_fill(sibling, entries + first, count - first);
+	return sibling;
+}
+
+static void grow_root(struct rtree_batch *batch, struct node *left,
+		      struct node *right)
+{
+	struct node *root = batch_new_node(batch, left->header.level + 1);
+	const struct entry entries[] = {
+		{.rect = left->bounds, .value = batch_ref(left)},
+		{.rect = right->bounds, .value = batch_ref(right)},
+	};
+
+	node_fill(root, entries, 2);
+	batch->root = batch_ref(root);
+}
+
+/* One step of the path: a node, its bounds before anything changed below, and
+ * which of its children comes next. */
+struct step {
+	struct node *node;
+	struct rect bounds;
+	int child;
+};
+
+/* Makes the path to the leaf that suits 'rect' best the batch's own; returns
+ * the index of the leaf's step. */
+static int choose_path(struct rtree_batch *batch, const struct rect *rect,
+		       struct step path[])
+{
+	struct node *node = batch_own(batch, &batch->root);
+	int depth = 0;
+
+	for (;; depth++) {
+		path[depth].node = node;
+		path[depth].bounds = node->bounds;
+		if (node->header.level == 0)
+			return depth;
+		path[depth].child = choose_child(node, rect);
+		node = batch_own(batch, &node->child[path[depth].child]);
+	}
+}
+
+/* Adds an entry to a node, or splits it and returns its new sibling. */
+static struct node *add_entry(struct rtree_batch *batch, struct node *node,
+			      const struct entry *entry)
+{
+	if (node->header.count == NODE_CAPACITY)
+		return split_node(batch, node, entry);
+	node_append(batch, node, entry);
+	return NULL;
+}
+
+void insert_entry(struct rtree_batch *batch, const struct entry *entry)
+{
+	struct step path[NODE_LEVEL_MAX + 1];
+	int depth = choose_path(batch, &entry->rect, path);
+	struct node *node = path[depth].node;
+	struct node *sibling = add_entry(batch, node, entry);
+
+	while (depth-- > 0) {
+		struct node *parent = path[depth].node;
+		node_child_changed(batch, parent, path[depth].child,
+				   &path[depth + 1].bounds);
+		if (sibling)
+			sibling = add_entry(
+				batch, parent,
+				&(struct entry){.rect = sibling->bounds,
+						.value = batch_ref(sibling)});
+		node = parent;
+	}
+	if (sibling)
+		grow_root(batch, node, sibling);
+}
+
+int rtree_insert(struct rtree_batch *batch, const struct item *item)
+{
+	int error = parse_check_rect(&item->rect);
+	if (!error)
+		error = batch_reserve(batch, batch_path_pages(batch),
+				      PAGES_RESERVED);
+	if (error)
+		return error;
+	if (batch_root_level(batch) == NODE_LEVEL_MAX)
+		return err_set(ERR_NO_ROOM, "the tree is too high to grow");
+	insert_entry(batch, &(struct entry){.rect = item->rect,
+					    .value = (uint64_t)item->id});
+	batch->item_count++;
+	return 0;
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Pages, pins, retirement and publication.  The order of every store and load
+ * here is argued in rtree/README.md. */
+
+#include "rtree/region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/guard.h"
+#include "base/random.h"
+
+/* --- Memory ------------------------------------------------------------- */
+
+/* Memory that can be handed to other processes, but from now on be mapped
+ * writable by none. */
+static int map_memory(struct region *region)
+{
+	int fd =
+		memfd_create("catfish-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_set(ERR_SYSTEM, "memfd_create: %s", strerror(errno));
+	if (ftruncate(fd, (off_t)region->size))
+		goto close_fd;
+	void *memory = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (memory == MAP_FAILED)
+		goto close_fd;
+	if (fcntl(fd, F_ADD_SEALS,
+		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
+			  F_SEAL_SEAL))
+		goto unmap;
+	region->memory = memory;
+	region->fd = fd;
+	return 0;
+
+unmap:
+	munmap(memory, region->size);
+close_fd:
+	err_set(ERR_NO_MEMORY, "no region of %llu bytes: %s",
+		(unsigned long long)region->size, strerror(errno));
+	close(fd);
+	return ERR_NO_MEMORY;
+}
+
+/* Room for every page there is, so that no list of pages ever has to grow;
+ * memory that is not touched costs nothing. */
+static int allocate_lists(struct region *region)
+{
+	uint64_t count = region->page_count;
+
+	region->free_pages = calloc(count, sizeof(*region->free_pages));
+	region->retired.pages = calloc(count, sizeof(*region->retired.pages));
+	region->held.pages = calloc(count, sizeof(*region->held.pages));
+	region->pins =
+		aligned_alloc(64, RTREE_PINS_MAX * sizeof(*region->pins));
+	region->retired.size = region->held.size = count;
+	if (region->free_pages && region->retired.pages && region->held.pages &&
+	    region->pins) {
+		memset(region->pins, 0, RTREE_PINS_MAX * sizeof(*region->pins));
+		return 0;
+	}
+	return err_set(ERR_NO_MEMORY,
+		       "no memory to manage a region of %llu "
+		       "pages",
+		       (unsigned long long)count);
+}
+
+static void free_lists(struct region *region)
+{
+	free(region->free_pages);
+	free(region->retired.pages);
+	free(region->held.pages);
+	free(region->pins);
+}
+
+/* A mutex that tells everyone who has it mapped that this thread lives. */
+static int own(struct root_page *page)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	int failed = pthread_mutex_init(&page->owner, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	if (!failed)
+		failed = pthread_mutex_lock(&page->owner);
+	return failed ? err_set(ERR_SYSTEM, "robust mutex: %s",
+				strerror(failed))
+		      : 0;
+}
+
+int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
+{
+	memset(region, 0, sizeof(*region));
+	region->page_count = size / RTREE_PAGE_SIZE;
+	if (region->page_count > UINT32_MAX)
+		region->page_count = UINT32_MAX;
+	region->size = region->page_count * RTREE_PAGE_SIZE;
+	region->lease_ns = lease_ns;
+	region->fresh_page = 1;
+
+	int error = map_memory(region);
+	if (error)
+		return error;
+	error = allocate_lists(region);
+	if (error)
+		goto free_lists;
+	region->root_page = (struct root_page *)region->memory;
+	error = own(region->root_page);
+	if (error)
+		goto free_lists;
+	region->identity = random_entropy();
+	region->root_page->header = (struct region_header){
+		.magic = REGION_MAGIC,
+		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
+		.identity = region->identity,
+		.page_count = region->page_count,
+	};
+	return 0;
+
+free_lists:
+	free_lists(region);
+	munmap(region->memory, region->size);
+	close(region->fd);
+	return error;
+}
+
+void region_fini(struct region *region)
+{
+	pthread_mutex_unlock(&region->root_page->owner);
+	pthread_mutex_destroy(&region->root_page->owner);
+	free_lists(region);
+	munmap(region->memory, region->size);
+	close(region->fd);
+}
+
+/* --- Publication -------------------------------------------------------- */
+
+static void store_relaxed(_Atomic uint64_t *word, uint64_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static void write_record(struct region *region)
+{
+	struct root_record *record = &region->root_page->record;
+	const uint64_t words[7] = {region->identity, region->version,
+				   region->root, region->horizon,
+				   region->item_count};
+
+	store_relaxed(&record->identity, region->identity);
+	store_relaxed(&record->version, region->version);
+	store_relaxed(&record->horizon, region->horizon);
+	store_relaxed(&record->item_count, region->item_count);
+	/* Release: whoever loads this root sees the nodes below it and the
+	 * version.  Pairs with the acquire in root_load(). */
+	atomic_store_explicit(&record->root, region->root,
+			      memory_order_release);
+	store_relaxed(&record->checksum, checksum64(words, sizeof(words)));
+}
+
+void region_publish(struct region *region, uint64_t version, node_ref root,
+		    uint64_t item_count)
+{
+	region->version = version;
+	region->root = root;
+	region->item_count = item_count;
+	write_record(region);
+}
+
+/* To be called before the first byte of a page that 'version' retired is
+ * written. */
+static void region_raise_horizon(struct region *region, uint64_t version)
+{
+	if (version <= region->horizon)
+		return;
+	region->horizon = version;
+	write_record(region);
+	/* The horizon is seen before any byte that is written from here on.
+	 * Pairs with the fence in root_load_horizon(). */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* --- Retirement --------------------------------------------------------- */
+
+static bool queue_empty(const struct retired_queue *queue)
+{
+	return queue->head == queue->tail;
+}
+
+static struct retired_page *queue_head(struct retired_queue *queue)
+{
+	return &queue->pages[queue->head % queue->size];
+}
+
+static void queue_push(struct retired_queue *queue, struct retired_page page)
+{
+	queue->pages[queue->tail++ % queue->size] = page;
+}
+
+void region_retire(struct region *region, const uint32_t *pages, size_t count)
+{
+	/* The clock is read after the new root can be seen: a writer that loses
+	 * its processor in between must not shorten the lease. */
+	atomic_thread_fence(memory_order_seq_cst);
+	uint64_t now = clock_now_ns();
+
+	for (size_t i = 0; i < count; i++)
+		queue_push(&region->retired,
+			   (struct retired_page){.version = region->version,
+						 .time_ns = now,
+						 .page = pages[i]});
+}
+
+/* The versions that are pinned at one moment. */
+struct pinned {
+	unsigned count;
+	uint64_t versions[RTREE_PINS_MAX];
+};
+
+static void look_at_pins(const struct region *region, struct pinned *pinned)
+{
+	/* Every page that is looked at was dropped by a published version.  A
+	 * reader whose pin is not seen here stored it after this fence, and so
+	 * sees that newer root when it looks again: the other half is in
+	 * region_pin(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	unsigned used = atomic_load_explicit(&region->pin_slots_used,
+					     memory_order_relaxed);
+	pinned->count = 0;
+	for (unsigned i = 0; i < used; i++) {
+		uint64_t version = atomic_load_explicit(
+			&region->pins[i].version, memory_order_acquire);
+		if (version)
+			pinned->versions[pinned->count++] = version;
+	}
+}
+
+static bool is_pinned(const struct region *region, const struct pinned *pinned,
+		      const struct retired_page *page)
+{
+	uint64_t birth = region_node(region, page->page)->header.birth;
+
+	for (unsigned i = 0; i < pinned->count; i++)
+		if (birth <= pinned->versions[i] &&
+		    pinned->versions[i] < page->version)
+			return true;
+	return false;
+}
+
+/* Whether a one-sided reader may still read what was retired at 'time_ns'. */
+static bool is_leased(const struct region *region, uint64_t time_ns,
+		      uint64_t now)
+{
+	if (now - time_ns >= region->lease_ns)
+		return false;
+	return atomic_load(&region->readers) ||
+	       now < atomic_load(&region->last_reader_left_ns) +
+			       region->lease_ns;
+}
+
+static void free_page(struct region *region, const struct retired_page *page,
+		      uint64_t *horizon)
+{
+	if (page->version > *horizon)
+		*horizon = page->version;
+	region->free_pages[region->free_count++] = page->page;
+}
+
+/* Frees what of the held pages is pinned no more, looking at 'most'. */
+static void reclaim_held(struct region *region, const struct pinned *pinned,
+			 uint64_t most, uint64_t *horizon)
+{
+	uint64_t count = region->held.tail - region->held.head;
+
+	for (uint64_t i = 0; i < count && i < most; i++) {
+		struct retired_page page = *queue_head(&region->held);
+		region->held.head++;
+		if (GUARD("pin", is_pinned(region, pinned, &page)))
+			queue_push(&region->held, page);
+		else
+			free_page(region, &page, horizon);
+	}
+}
+
+/* Takes up to 'most' pages off the queue of those whose lease has passed. */
+static void reclaim_retired(struct region *region, const struct pinned *pinned,
+			    uint64_t most, uint64_t *horizon)
+{
+	uint64_t now = clock_now_ns();
+
+	for (; most && !queue_empty(&region->retired); most--) {
+		struct retired_page page = *queue_head(&region->retired);
+		if (GUARD("retire-wait", is_leased(region, page.time_ns, now)))
+			return;
+		region->retired.head++;
+		if (GUARD("pin", is_pinned(region, pinned, &page)))
+			queue_push(&region->held, page);
+		else
+			free_page(region, &page, horizon);
+	}
+}
+
+void region_reclaim(struct region *region, bool all)
+{
+	enum { AT_A_TIME = 64 };
+	uint64_t most = all ? UINT64_MAX : AT_A_TIME;
+	uint64_t horizon = region->horizon;
+	struct pinned pinned;
+
+	if (region_has_retired(region)) {
+		look_at_pins(region, &pinned);
+		reclaim_held(region, &pinned, most, &horizon);
+		reclaim_retired(region, &pinned, most, &horizon);
+		region_raise_horizon(region, horizon);
+	}
+	store_relaxed(&region->free_shown, region_pages_available(region));
+	store_relaxed(&region->retired_shown,
+		      region->retired.tail - region->retired.head +
+			      region->held.tail - region->held.head);
+}
+
+bool region_has_retired(const struct region *region)
+{
+	return !queue_empty(&region->retired) || !queue_empty(&region->held);
+}
+
+uint64_t region_retry_ns(const struct region *region)
+{
+	struct retired_queue retired = region->retired;
+	uint64_t soon = clock_now_ns() + NS_PER_MS;
+
+	if (queue_empty(&retired))
+		return soon;
+	uint64_t lease_ends = queue_head(&retired)->time_ns + region->lease_ns;
+	return lease_ends > soon ? lease_ends : soon;
+}
+
+/* --- Pages -------------------------------------------------------------- */
+
+uint64_t region_pages_available(const struct region *region)
+{
+	return region->free_count + (region->page_count - region->fresh_page);
+}
+
+uint32_t region_take_page(struct region *region)
+{
+	if (region->free_count)
+		return region->free_pages[--region->free_count];
+	return (uint32_t)region->fresh_page++;
+}
+
+void region_give_back_page(struct region *region, uint32_t page)
+{
+	region->free_pages[region->free_count++] = page;
+}
+
+/* --- Pins --------------------------------------------------------------- */
+
+/* Claims a free slot by putting 'version' into it. */
+static int claim_slot(struct region *region, uint64_t version, unsigned *slot)
+{
+	for (unsigned i = 0; i < RTREE_PINS_MAX; i++) {
+		_Atomic uint64_t *word = &region->pins[i].version;
+		uint64_t none = 0;
+		if (atomic_load_explicit(word, memory_order_relaxed) ||
+		    !atomic_compare_exchange_strong(word, &none, version))
+			continue;
+		unsigned used = atomic_load(&region->pin_slots_used);
+		while (used <= i &&
+		       !atomic_compare_exchange_weak(&region->pin_slots_used,
+						     &used, i + 1))
+			;
+		*slot = i;
+		return 0;
+	}
+	return err_set(ERR_BUSY, "%d searches hold a version already",
+		       RTREE_PINS_MAX);
+}
+
+int region_pin(struct region *region, struct rtree_pin *pin)
+{
+	struct root again;
+
+	root_load(region->root_page, &pin->root);
+	int error = claim_slot(region, pin->root.version, &pin->slot);
+	if (error)
+		return error;
+	for (;;) {
+		/* Either the writer, looking for pins, sees this one, or this
+		 * thread sees the version that the writer published before.
+		 * Pairs with the fence in look_at_pins(). */
+		atomic_thread_fence(memory_order_seq_cst);
+		root_load(region->root_page, &again);
+		if (again.ref == pin->root.ref)
+			return 0;
+		pin->root = again;
+		atomic_store(&region->pins[pin->slot].version, again.version);
+	}
+}
+
+void region_unpin(struct region *region, struct rtree_pin *pin)
+{
+	/* Release: this thread's loads of nodes come before the writer's next
+	 * look at the pins, and so before it writes to their pages. */
+	atomic_store_explicit(&region->pins[pin->slot].version, 0,
+			      memory_order_release);
+}
