@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* catfish query: finds items by rectangles or by a geometry.
+ *
+ * A geometry is asked for by its envelope, and each item that comes back is
+ * held against it here, by GEOS.  A limit then counts what passed, so the
+ * server isn't told of it. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/rect.h"
+#include "datasets/csv.h"
+#include "datasets/geometry.h"
+#include "datasets/writer.h"
+#include "tools/command.h"
+#include "tools/server.h"
+
+static const char *const relations[] = {"intersects", "contains", "within",
+					NULL};
+static const char *const paths[] = {"messaging", "offload", NULL};
+static const char *const offloads[] = {"auto", "copy", "mapped", NULL};
+
+static struct {
+	struct rect box;
+	bool has_box;
+	const char *wkt;
+	const char *queries;
+	int relation;
+	int path;
+	bool has_path;
+	int offload;
+	bool has_offload;
+	uint64_t limit;
+	bool has_limit;
+	bool count;
+	bool exit_code;
+	bool explain;
+	enum writer_format format;
+} options;
+
+static int take_format(const struct command_option *option, const char *text)
+{
+	return writer_format_parse(text, option->to);
+}
+
+static const struct command_option query_options[] = {
+	{
+		.name = "bbox",
+		.value = "XMIN,YMIN,XMAX,YMAX",
+		.help = "find items by this rectangle",
+		.take = options_take_rect,
+		.to = &options.box,
+		.given = &options.has_box,
+	},
+	{
+		.name = "wkt",
+		.value = "GEOMETRY",
+		.help = "find items by this geometry, exactly",
+		.take = options_take_text,
+		.to = &options.wkt,
+	},
+	{
+		.name = "queries",
+		.value = "FILE.csv",
+		.help = "find items by each of these rectangles, which have\n"
+			"the columns id,xmin,ymin,xmax,ymax; the query's id\n"
+			"begins each result; - is standard input",
+		.take = options_take_text,
+		.to = &options.queries,
+	},
+	{
+		.name = "relation",
+		.value = "RELATION",
+		.help = "intersects: it shares a point with the query\n"
+			"contains: it contains the query\n"
+			"within: it lies in the query\n"
+			"(default: intersects; edges count as inside)",
+		.take = options_take_choice,
+		.to = &options.relation,
+		.choices = relations,
+	},
+	{
+		.name = "path",
+		.value = "messaging|offload",
+		.help = "messaging: the server searches (default)\n"
+			"offload: this process reads the server's tree",
+		.take = options_take_choice,
+		.to = &options.path,
+		.given = &options.has_path,
+		.choices = paths,
+	},
+	{
+		.name = "offload",
+		.value = "copy|mapped",
+		.help = "offload by reading nodes into own memory, or in\n"
+			"place, the default where it is possible",
+		.take = options_take_choice,
+		.to = &options.offload,
+		.given = &options.has_offload,
+		.choices = offloads + 1, /* auto goes without saying */
+	},
+	{
+		.name = "limit",
+		.value = "N",
+		.help = "show any N of the items found, for each query",
+		.take = options_take_uint64,
+		.to = &options.limit,
+		.given = &options.has_limit,
+	},
+	{
+		.name = "count",
+		.help = "show how many items were found, not the items",
+		.take = options_take_flag,
+		.to = &options.count,
+	},
+	{
+		.name = "exit-code",
+		.help = "end with status 1 when nothing was found",
+		.take = options_take_flag,
+		.to = &options.exit_code,
+	},
+	{
+		.name = "explain",
+		.help = "say on standard error what each answer took",
+		.take = options_take_flag,
+		.to = &options.explain,
+	},
+	{
+		.name = "output",
+		.letter = 'o',
+		.value = "FORMAT",
+		.help = "text (default), csv, jsonl, geojson or wkt",
+		.take = take_format,
+		.to = &options.format,
+	},
+	{0},
+};
+
+/* One run of the command. */
+struct run {
+	struct catfish *server;
+	struct writer writer;
+	struct geometry *geometry;  /* of --wkt, or NULL */
+	struct csv_reader *queries; /* of --queries, or NULL */
+	uint64_t found;		    /* by all queries */
+};
+
+/* One query of it. */
+struct search {
+	struct run *run;
+	int64_t id; /* of the query, when there are several */
+	uint64_t found;
+	bool truncated;
+	int error; /* that ended it from within */
+};
+
+static int check_options(void);
+static int run_begin(struct run *run);
+static void run_end(struct run *run);
+static int ask_all(struct run *run);
+static int ask_geometry(struct run *run);
+static int ask_each(struct run *run);
+static int ask(struct run *run, int64_t id, const struct rect *box);
+static int find(struct search *search, const struct catfish_query *query,
+		struct catfish_answer *answer);
+static catfish_found take_item;
+static void show_count(const struct search *search);
+static void explain(const struct search *search,
+		    const struct catfish_answer *answer);
+
+static int query_run(const char *operand)
+{
+	struct run run = {0};
+	int error = check_options();
+
+	if (error)
+		return error;
+	error = run_begin(&run);
+	if (!error)
+		error = ask_all(&run);
+	run_end(&run);
+	if (error)
+		return error;
+	return options.exit_code && !run.found ? EXIT_NOTHING_FOUND : EXIT_OK;
+}
+
+static int check_options(void)
+{
+	int ways = options.has_box + !!options.wkt + !!options.queries;
+
+	if (ways == 0)
+		return err_set(ERR_USAGE, "find what? give --bbox, --wkt or "
+					  "--queries");
+	if (ways > 1)
+		return err_set(ERR_USAGE, "--bbox, --wkt and --queries exclude "
+					  "each other");
+	if (options.has_limit && !options.limit)
+		return err_set(ERR_USAGE, "--limit: at least 1, please");
+	if (options.has_limit && options.count)
+		return err_set(ERR_USAGE, "--limit and --count exclude each "
+					  "other");
+	if (options.count &&
+	    (options.format == WRITER_GEOJSON || options.format == WRITER_WKT))
+		return err_set(ERR_USAGE, "--count is no geometry: -o text, "
+					  "csv or jsonl, please");
+	if (options.has_offload && !options.has_path)
+		options.path = CATFISH_PATH_OFFLOAD;
+	if (options.has_offload && options.path != CATFISH_PATH_OFFLOAD)
+		return err_set(ERR_USAGE, "--offload is for --path offload");
+	return 0;
+}
+
+static int open_geometry(struct geometry **geometry)
+{
+	int error = geometry_create(options.wkt,
+				    (enum relation)options.relation, geometry);
+
+	return error ? err_prefix(error, "--wkt") : 0;
+}
+
+/* Opens all that a run needs; run_end() closes it, also when this failed. */
+static int run_begin(struct run *run)
+{
+	int error = 0;
+
+	if (options.wkt)
+		error = open_geometry(&run->geometry);
+	if (options.queries)
+		error = csv_open(options.queries, CSV_ITEMS, &run->queries);
+	if (error)
+		return error;
+	return server_open((enum catfish_path)options.path,
+			   options.has_offload
+				   ? (enum catfish_offload)options.offload + 1
+				   : CATFISH_OFFLOAD_AUTO,
+			   &run->server);
+}
+
+static void run_end(struct run *run)
+{
+	catfish_close(run->server);
+	csv_close(run->queries);
+	geometry_destroy(run->geometry);
+}
+
+static int ask_all(struct run *run)
+{
+	int error;
+
+	if (options.count && options.format == WRITER_CSV)
+		puts(options.queries ? "query,count" : "count");
+	if (!options.count)
+		writer_begin(&run->writer, stdout, options.format,
+			     options.queries);
+	if (options.queries)
+		error = ask_each(run);
+	else if (options.wkt)
+		error = ask_geometry(run);
+	else
+		error = ask(run, 0, &options.box);
+	if (!error && !options.count)
+		error = writer_end(&run->writer);
+	return error;
+}
+
+static int ask_geometry(struct run *run)
+{
+	struct rect envelope = geometry_envelope(run->geometry);
+
+	return ask(run, 0, &envelope);
+}
+
+static int ask_each(struct run *run)
+{
+	struct item query;
+	int more;
+
+	while ((more = csv_next_item(run->queries, &query)) > 0) {
+		int error = ask(run, query.id, &query.rect);
+		if (error)
+			return error;
+	}
+	return more;
+}
+
+static void note_more(const struct search *search)
+{
+	if (options.queries)
+		command_note("query %" PRId64 ": there are more than these "
+			     "%" PRIu64,
+			     search->id, search->found);
+	else
+		command_note("there are more than these %" PRIu64,
+			     search->found);
+}
+
+/* Asks one query and shows its answer. */
+static int ask(struct run *run, int64_t id, const struct rect *box)
+{
+	struct search search = {.run = run, .id = id};
+	struct catfish_answer answer;
+	const struct catfish_query query = {
+		.box = {box->min[0], box->min[1], box->max[0], box->max[1]},
+		.relation = (enum catfish_relation)options.relation,
+		.limit = run->geometry ? 0 : options.limit,
+	};
+
+	int error = find(&search, &query, &answer);
+	if (error)
+		return error;
+	run->found += search.found;
+	if (options.count)
+		show_count(&search);
+	if (options.explain)
+		explain(&search, &answer);
+	if (search.truncated)
+		note_more(&search);
+	return 0;
+}
+
+static int find(struct search *search, const struct catfish_query *query,
+		struct catfish_answer *answer)
+{
+	struct catfish *server = search->run->server;
+
+	if (options.count && !search->run->geometry)
+		return server_result(
+			catfish_count(server, query, &search->found, answer));
+
+	int error = server_result(
+		catfish_search(server, query, take_item, search, answer));
+	if (error)
+		return error;
+	search->truncated |= answer->truncated;
+	return search->error;
+}
+
+static int take_item(void *context, int64_t id, const double box[4])
+{
+	struct search *search = context;
+	struct run *run = search->run;
+	const struct item item = {
+		.id = id,
+		.rect = {{box[0], box[1]}, {box[2], box[3]}},
+	};
+
+	if (run->geometry) {
+		int matches = geometry_matches(run->geometry, &item.rect);
+		if (matches < 0)
+			search->error = matches;
+		if (matches <= 0)
+			return search->error;
+	}
+	if (options.limit && search->found == options.limit) {
+		search->truncated = true;
+		return 1;
+	}
+	search->found++;
+	if (!options.count)
+		search->error = writer_item(&run->writer, search->id, &item);
+	return search->error;
+}
+
+static void show_count(const struct search *search)
+{
+	bool several = options.queries;
+
+	switch (options.format) {
+	case WRITER_CSV:
+		if (several)
+			printf("%" PRId64 ",", search->id);
+		printf("%" PRIu64 "\n", search->found);
+		break;
+	case WRITER_JSONL:
+		putchar('{');
+		if (several)
+			printf("\"query\":%" PRId64 ",", search->id);
+		printf("\"count\":%" PRIu64 "}\n", search->found);
+		break;
+	default:
+		if (several)
+			printf("%" PRId64 ": ", search->id);
+		printf("%" PRIu64 "\n", search->found);
+	}
+}
+
+static void explain_number(const char *key, uint64_t value)
+{
+	fprintf(stderr, "%s: %" PRIu64 "\n", key, value);
+}
+
+static void explain(const struct search *search,
+		    const struct catfish_answer *answer)
+{
+	fflush(stdout);
+	if (options.queries)
+		fprintf(stderr, "query: %" PRId64 "\n", search->id);
+	fprintf(stderr, "path: %s\n", paths[answer->path]);
+	if (answer->path == CATFISH_PATH_OFFLOAD)
+		fprintf(stderr, "offload: %s\n", offloads[answer->offload]);
+	explain_number("version", answer->version);
+	explain_number("found", search->found);
+	if (search->run->geometry)
+		explain_number("candidates", answer->count);
+	explain_number("round_trips", answer->round_trips);
+	explain_number("reads", answer->reads);
+	explain_number("nodes", answer->nodes);
+	explain_number("read_bytes", answer->read_bytes);
+	explain_number("retries", answer->retries);
+	explain_number("lease_expiries", answer->lease_expiries);
+	fprintf(stderr, "microseconds: %.1f\n", answer->time_ns / 1e3);
+}
+
+const struct command query_command = {
+	.name = "query",
+	.summary = "find items by rectangles or a geometry",
+	.usage = "--bbox XMIN,YMIN,XMAX,YMAX [options]\n"
+		 "--wkt GEOMETRY [options]\n"
+		 "--queries FILE.csv [options]",
+	.text = "Finds the items that stand in a relation to a rectangle or a "
+		"geometry.\n"
+		"Each answer is exactly what one published version of the tree "
+		"holds.\n",
+	.example = "  catfish query --bbox 10,55,11,56 -o csv\n"
+		   "  catfish query --wkt 'POLYGON((10 55,11 55,11 56,10 55))' "
+		   "--count\n"
+		   "  catfish query --queries boxes.csv --path offload "
+		   "--explain\n",
+	.options = query_options,
+	.uses_server = true,
+	.run = query_run,
+};

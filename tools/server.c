@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+static struct {
+	const char *address;
+	uint64_t timeout_ns;
+} options = {.timeout_ns = 10 * NS_PER_S};
+
+const struct command_option server_options[] = {
+	{
+		.name = "server",
+		.value = "ADDR",
+		.help = "shm:///path/to.sock or tcp://host:port\n"
+			"(default: the environment's CATFISH_SERVER)",
+		.take = options_take_text,
+		.to = &options.address,
+	},
+	{
+		.name = "timeout",
+		.value = "TIME",
+		.help = "longest wait for an answer (default: 10s)",
+		.take = options_take_time_ns,
+		.to = &options.timeout_ns,
+	},
+	{0},
+};
+
+bool server_is_named(void)
+{
+	return options.address;
+}
+
+int server_open(enum catfish_path path, enum catfish_offload offload,
+		struct catfish **server)
+{
+	uint64_t timeout_ms = options.timeout_ns / NS_PER_MS;
+	const char *address = options.address;
+
+	if (!address)
+		address = getenv("CATFISH_SERVER");
+	if (!address || !*address)
+		return err_set(ERR_USAGE, "which server? give --server ADDR, "
+					  "or set CATFISH_SERVER");
+	if (!timeout_ms || timeout_ms > UINT32_MAX)
+		return err_set(ERR_USAGE,
+			       "--timeout: between 1ms and 49 days, please");
+
+	const struct catfish_options connect = {
+		.path = path,
+		.offload = offload,
+		.timeout_ms = timeout_ms,
+	};
+	return server_result(catfish_connect(address, &connect, server));
+}
+
+static int base_error(int result)
+{
+	switch ((enum catfish_error)result) {
+	case CATFISH_OK:
+		return 0;
+	case CATFISH_ERROR_USAGE:
+		return ERR_USAGE;
+	case CATFISH_ERROR_UNSUPPORTED:
+		return ERR_UNSUPPORTED;
+	case CATFISH_ERROR_CONNECTION:
+		return ERR_CONNECTION;
+	case CATFISH_ERROR_PROTOCOL:
+		return ERR_PROTOCOL;
+	case CATFISH_ERROR_BUSY:
+		return ERR_BUSY;
+	case CATFISH_ERROR_DATA:
+		return ERR_DATA;
+	case CATFISH_ERROR_DAMAGED:
+		return ERR_DAMAGED;
+	case CATFISH_ERROR_NO_ROOM:
+		return ERR_NO_ROOM;
+	case CATFISH_ERROR_NO_MEMORY:
+		return ERR_NO_MEMORY;
+	case CATFISH_ERROR_SYSTEM:
+		return ERR_SYSTEM;
+	}
+	return ERR_SYSTEM;
+}
+
+int server_result(int result)
+{
+	int error = base_error(result);
+
+	return error ? err_set(error, "%s", catfish_error_text()) : 0;
+}
