@@ -2,11 +2,8 @@
 #include "base/parse.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -237,38 +234,4 @@ int parse_check_rect(const struct rect *rect)
 			       axes[d], min, axes[d], max);
 	}
 	return 0;
-}
-
-/* --- Values to text ----------------------------------------------------- */
-
-/* 15 digits come back from any double that was made of so few; 17 always give
- * the same double. */
-size_t format_double(char text[FORMAT_DOUBLE_SIZE], double value)
-{
-	int length = 0;
-
-	for (int digits = 15; digits <= 17; digits++) {
-		length = snprintf(text, FORMAT_DOUBLE_SIZE, "%.*g", digits,
-				  value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
-	return length;
-}
-
-const char *format_size(char text[FORMAT_SIZE_SIZE], uint64_t size)
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB",
-					    "TiB", "PiB", "EiB"};
-	double scaled = (double)size / 1024;
-	int unit = 0;
-
-	if (size < 1024) {
-		snprintf(text, FORMAT_SIZE_SIZE, "%" PRIu64 " B", size);
-		return text;
-	}
-	for (; scaled >= 1024; unit++)
-		scaled /= 1024;
-	snprintf(text, FORMAT_SIZE_SIZE, "%.1f %s", scaled, units[unit]);
-	return text;
 }

@@ -2,7 +2,8 @@
 #ifndef BASE_PARSE_H
 #define BASE_PARSE_H
 
-/* Text to values and back, as options and CSV have them.
+/* Text to values, as options and CSV have them; base/format.h goes the other
+ * way.
  *
  * Each parser reads the whole of 'text' and fails with ERR_USAGE, saying what
  * it wanted and what it got, when anything is left over.  They expect the C
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/format.h"
 #include "base/rect.h"
 
 /* "5ms", "20us", "1.5s", bare seconds.  Nanoseconds; at most 292 years. */
@@ -33,16 +35,5 @@ int parse_rect(const char *text, struct rect *rect);
 /* Checks what a rectangle from outside must be, in words: finite, min <= max.
  * ERR_DATA otherwise. */
 int parse_check_rect(const struct rect *rect);
-
-enum { FORMAT_DOUBLE_SIZE = 32 };
-
-/* Writes the shortest decimal that reads back as the same double, with its
- * terminating 0; returns its length. */
-size_t format_double(char text[FORMAT_DOUBLE_SIZE], double value);
-
-enum { FORMAT_SIZE_SIZE = 32 };
-
-/* "1.5 GiB" for people; returns 'text'. */
-const char *format_size(char text[FORMAT_SIZE_SIZE], uint64_t size);
 
 #endif
