@@ -8,7 +8,7 @@
  * rectangle.  A rectangle is an array of four finite doubles, xmin, ymin, xmax,
  * ymax, with min <= max; its edges belong to it.
  *
- *	struct catfish *server;
+ *	struct catfish *server = NULL;
  *	int error = catfish_connect("shm:///run/catfish.sock", NULL, &server);
  *	if (!error)
  *		error = catfish_search(server, &query, print, NULL, NULL);
@@ -21,10 +21,14 @@
  * to anyone before the search began, nor than this connection's last answer.
  *
  * Every function that can fail returns 0 or a negative enum catfish_error;
- * catfish_error_text() then says what happened.
+ * catfish_error_text() then says what happened.  Outputs are set only on
+ * success, where nothing else is said.  After CATFISH_ERROR_CONNECTION and
+ * CATFISH_ERROR_PROTOCOL a connection can only be closed; after the others it
+ * can be used as before.
  *
  * Thread-safety: one connection, one thread at a time; connections don't
- * disturb each other.  The error text is kept per thread. */
+ * disturb each other.  The error text is kept per thread.  A connection is of
+ * no use to a child process after fork(). */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -39,7 +43,7 @@ enum catfish_error {
 	CATFISH_OK = 0,
 	CATFISH_ERROR_USAGE = -1,	/* an argument that can't be right */
 	CATFISH_ERROR_UNSUPPORTED = -2, /* not possible over this fabric */
-	CATFISH_ERROR_CONNECTION = -3,	/* no server there, or it has gone */
+	CATFISH_ERROR_CONNECTION = -3,	/* no server, or it has gone or hangs */
 	CATFISH_ERROR_PROTOCOL = -4,	/* the server speaks otherwise */
 	CATFISH_ERROR_BUSY = -5,	/* try again later */
 	CATFISH_ERROR_DATA = -6,	/* a rectangle that can't be used */
@@ -76,12 +80,21 @@ enum catfish_offload {
 struct catfish_options {
 	enum catfish_path path;
 	enum catfish_offload offload;
-	uint32_t timeout_ms; /* to connect and for each answer; 0: 10,000 */
+
+	/* The longest wait to be connected and for each answer, in
+	 * milliseconds; 0: 10,000.  The commit of a load and a check, which go
+	 * through every item, may take 60 times that. */
+	uint32_t timeout_ms;
 };
 
 /* Connects to "shm:///path/to.sock" or "tcp://host:port".  'options' may be
- * NULL.  CATFISH_ERROR_UNSUPPORTED when the path is offloading and the fabric
- * is tcp. */
+ * NULL, or all zeros: messaging.
+ *
+ * CATFISH_ERROR_CONNECTION when no server answers there,
+ * CATFISH_ERROR_PROTOCOL when one of another release does,
+ * CATFISH_ERROR_BUSY when it takes no more clients, and
+ * CATFISH_ERROR_UNSUPPORTED when the options want a path that the fabric
+ * doesn't have: offloading over tcp. */
 CATFISH_API int catfish_connect(const char *address,
 				const struct catfish_options *options,
 				struct catfish **server);
@@ -89,7 +102,8 @@ CATFISH_API int catfish_connect(const char *address,
 /* Closes the connection; NULL is fine. */
 CATFISH_API void catfish_close(struct catfish *server);
 
-/* Changes the path of the searches to come. */
+/* Changes the path of the searches to come.  CATFISH_ERROR_UNSUPPORTED when the
+ * fabric doesn't have it; the path is then what it was. */
 CATFISH_API int catfish_set_path(struct catfish *server, enum catfish_path path,
 				 enum catfish_offload offload);
 
@@ -107,7 +121,10 @@ struct catfish_query {
 	uint64_t limit; /* items at most, any of those that match; 0: all */
 };
 
-/* What an answer was and what it took. */
+/* What an answer was and what it took.  An answer that was read by offloading
+ * and came too late to be trusted is dropped, and the server is asked instead:
+ * 'path' says by which path it really came, and the counts are of all that was
+ * done. */
 struct catfish_answer {
 	uint64_t identity; /* of the server's region: another at each start */
 	uint64_t version;  /* of the tree that this answers from */
@@ -118,19 +135,25 @@ struct catfish_answer {
 	uint64_t round_trips;
 	uint64_t reads;		 /* one-sided READs */
 	uint64_t read_bytes;	 /* by them, or of mapped nodes */
-	uint64_t nodes;		 /* visited by the walk */
+	uint64_t nodes;		 /* visited */
 	uint64_t retries;	 /* torn root records, read again */
-	uint64_t lease_expiries; /* answers that outlasted the lease */
-	uint64_t time_ns;
+	uint64_t lease_expiries; /* answers dropped for their lease's end */
+	uint64_t time_ns;	 /* of the call, 'found' included */
 };
 
-/* Called once for each item, after the whole answer is known to be right (so a
- * search by offloading gathers it first; by messaging each segment is).  Must
- * not use the connection.  Another value than 0 ends the search, which then
- * returns 0 as well. */
+/* Called once for each item of an answer that is known to be right.  By
+ * offloading that is the whole answer; by messaging a large one comes in
+ * segments, each of which is checked before its items are handed out, and a
+ * search that fails later, for a lost connection, has handed out only right
+ * items, but not all.
+ *
+ * 'box' lives until the function returns.  It must not use the connection.
+ * Another value than 0 ends the search, which then returns 0 as well; the rest
+ * of the answer is counted and not handed out. */
 typedef int catfish_found(void *context, int64_t id, const double box[4]);
 
-/* Searches.  'answer' may be NULL. */
+/* Searches.  'answer' may be NULL.  CATFISH_ERROR_DATA when the query's
+ * rectangle is none. */
 CATFISH_API int catfish_search(struct catfish *server,
 			       const struct catfish_query *query,
 			       catfish_found *found, void *context,
@@ -138,14 +161,16 @@ CATFISH_API int catfish_search(struct catfish *server,
 
 /* Searches into arrays of the caller: 'ids' and, unless NULL, 'boxes' (four
  * doubles each) have room for 'capacity' items.  'answer->count' is how many
- * matched; those beyond the capacity are counted and not stored. */
+ * matched; those beyond the capacity are counted and not stored.  When it fails
+ * the arrays may have been written to. */
 CATFISH_API int catfish_search_into(struct catfish *server,
 				    const struct catfish_query *query,
 				    int64_t *ids, double *boxes,
 				    size_t capacity,
 				    struct catfish_answer *answer);
 
-/* Counts what a search would find; the query's limit does not matter. */
+/* Counts what a search would find; the query's limit does not matter.  'answer'
+ * may be NULL. */
 CATFISH_API int catfish_count(struct catfish *server,
 			      const struct catfish_query *query,
 			      uint64_t *count, struct catfish_answer *answer);
@@ -163,17 +188,25 @@ struct catfish_move {
 };
 
 /* What became of a call's writes.  They are applied in the order given, in
- * groups of which each becomes visible at once. */
+ * groups of which each becomes visible at once.
+ *
+ * It is set also when the call fails on the way: 'applied' then counts what the
+ * server said it had applied.  When the connection was lost, the group that was
+ * under way, of some hundreds of items, may have been applied as well.  A call
+ * with a rectangle that is none (CATFISH_ERROR_DATA) applies nothing. */
 struct catfish_written {
 	uint64_t identity;
-	uint64_t version;   /* newest that holds them */
-	uint64_t applied;   /* also when the call failed on the way */
+	uint64_t version;   /* that holds them all, or a later one */
+	uint64_t applied;   /* items inserted, removed or moved */
 	uint64_t not_found; /* deletes and updates: no such item */
 };
 
-/* Called for each index of the caller's array that was not found. */
+/* Called for each index of the caller's array that was not found.  Must not use
+ * the connection. */
 typedef void catfish_missing(void *context, size_t index);
 
+/* Here and below 'written' may be NULL.  CATFISH_ERROR_NO_ROOM when the region
+ * is full. */
 CATFISH_API int catfish_insert(struct catfish *server,
 			       const struct catfish_item *items, size_t count,
 			       struct catfish_written *written);
@@ -201,7 +234,8 @@ enum catfish_load_mode {
 
 /* Any number of items that become visible at once, in one version: begin, items
  * as often as wanted, then commit or abort.  'expected_count' may be 0; when
- * given, a region that has no room for it is refused at once. */
+ * given, a region that has no room for it is refused at once.  A load that
+ * failed is over, and nothing of it will be seen; to abort it is harmless. */
 CATFISH_API int catfish_load_begin(struct catfish *server,
 				   enum catfish_load_mode mode,
 				   uint64_t expected_count);
@@ -248,12 +282,15 @@ struct catfish_stat {
 CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
 
 /* Has the server verify every invariant of its tree; '*nodes' is how many it
- * looked at.  CATFISH_ERROR_DAMAGED with the first that is broken. */
+ * looked at.  CATFISH_ERROR_DAMAGED with the first that is broken.  'nodes' and
+ * 'version' may be NULL. */
 CATFISH_API int catfish_check(struct catfish *server, uint64_t *nodes,
 			      uint64_t *version);
 
-/* Writes a snapshot of one version to a region file, replacing it whole, while
- * writes go on. */
+/* Writes a snapshot of one version to a region file, which it replaces whole,
+ * while writes go on; the file is of this machine, not of the server's.
+ * 'version' and 'bytes' may be NULL.  When it fails, what was at 'path' is as
+ * it was. */
 CATFISH_API int catfish_save(struct catfish *server, const char *path,
 			     uint64_t *version, uint64_t *bytes);
 
