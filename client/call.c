@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Sending requests and waiting for what comes of them. */
+
+#include "client/call.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum {
+	/* Going to sleep and being woken takes some ten microseconds; an
+	 * answer that comes within that is better waited for awake. */
+	SPIN_NS = 20 * 1000,
+	/* Commits of a load and checks go through every item. */
+	SLOW_FACTOR = 60,
+};
+
+/* A wait: a while awake, then asleep.  Its clock starts when there is really
+ * something to wait for. */
+struct wait {
+	uint64_t timeout_ns;
+	uint64_t spin_until_ns;
+	uint64_t deadline_ns;
+	bool started;
+	bool armed;
+};
+
+static int await_room(struct catfish *c, struct wait *wait);
+static int64_t await_message(struct catfish *c);
+static int check_answer(struct catfish *c, size_t size,
+			struct wire_header *header);
+static int take_error(struct catfish *c, const struct wire_header *header);
+static int unasked(const struct catfish *c);
+static int wait_more(struct catfish *c, struct wait *wait);
+
+void *client_request_body(struct catfish *c)
+{
+	return c->request + 1;
+}
+
+size_t client_request_room(const struct catfish *c)
+{
+	return fabric_ring_send_max(c->ring) - sizeof(struct wire_header);
+}
+
+int client_request(struct catfish *c, enum wire_operation operation,
+		   size_t body_size, uint32_t count)
+{
+	struct wait wait = {.timeout_ns = c->timeout_ns};
+	uint32_t size = sizeof(struct wire_header) + body_size;
+	bool slow = operation == WIRE_LOAD_COMMIT || operation == WIRE_CHECK;
+	int error;
+
+	assert(!c->more && body_size <= client_request_room(c));
+	c->error_applied = 0;
+	c->answer_timeout_ns = c->timeout_ns * (slow ? SLOW_FACTOR : 1);
+	wire_seal(c->request, operation, 0, ++c->sequence, count, size);
+	do
+		error = fabric_ring_send(c->ring, c->request, size);
+	while (error == ERR_AGAIN && (error = await_room(c, &wait)) == 0);
+	if (error)
+		return client_break(c, error);
+	c->more = true;
+	return 0;
+}
+
+int client_answer(struct catfish *c, void *fixed, size_t fixed_size,
+		  size_t entry_size, struct client_entries *entries)
+{
+	struct wire_header header;
+	const void *first = NULL;
+
+	int64_t size = await_message(c);
+	if (size < 0)
+		return client_break(c, size);
+	int error = check_answer(c, size, &header);
+	if (error)
+		return client_break(c, error);
+	c->more = header.flags & WIRE_MORE;
+	if (header.flags & WIRE_ERROR)
+		return take_error(c, &header);
+	error = wire_body(c->segment, fixed, fixed_size, entry_size, &first);
+	if (error)
+		return client_break(c, error);
+	if (entries)
+		*entries = (struct client_entries){first, header.count};
+	return 0;
+}
+
+int client_call(struct catfish *c, enum wire_operation operation,
+		size_t body_size, uint32_t count, void *fixed,
+		size_t fixed_size)
+{
+	int error = client_request(c, operation, body_size, count);
+
+	if (!error)
+		error = client_answer(c, fixed, fixed_size, 0, NULL);
+	if (!error && c->more)
+		return client_break(
+			c, err_set(ERR_PROTOCOL,
+				   "%s answered a request in too many pieces",
+				   c->address));
+	return error;
+}
+
+void client_drain(struct catfish *c)
+{
+	struct wire_header header;
+
+	while (c->more) {
+		int64_t size = await_message(c);
+		int error =
+			size < 0 ? (int)size : check_answer(c, size, &header);
+		if (error) {
+			client_break(c, error);
+			return;
+		}
+		c->more = header.flags & WIRE_MORE;
+	}
+}
+
+int client_read(struct catfish *c, const struct fabric_read *reads,
+		size_t count)
+{
+	struct wait wait = {.timeout_ns = c->timeout_ns};
+	unsigned done = 0;
+
+	int error = fabric_read(c->link, reads, count, 0);
+	while (!error && !done) {
+		int64_t size = fabric_ring_receive(c->ring, c->segment, &done);
+		if (size < 0)
+			error = size;
+		else if (size > 0)
+			error = unasked(c);
+		else if (!done)
+			error = wait_more(c, &wait);
+	}
+	return error ? client_break(c, error) : 0;
+}
+
+/* Waits a step for the server to give room back for a request. */
+static int await_room(struct catfish *c, struct wait *wait)
+{
+	int64_t size = fabric_ring_receive(c->ring, c->segment, NULL);
+
+	if (size < 0)
+		return size;
+	return size > 0 ? unasked(c) : wait_more(c, wait);
+}
+
+/* The size of the next message, which is then in c->segment. */
+static int64_t await_message(struct catfish *c)
+{
+	struct wait wait = {.timeout_ns = c->answer_timeout_ns};
+
+	for (;;) {
+		int64_t size = fabric_ring_receive(c->ring, c->segment, NULL);
+		if (size)
+			return size;
+		int error = wait_more(c, &wait);
+		if (error)
+			return error;
+	}
+}
+
+/* Checks that the message in c->segment is whole and answers the request that
+ * is under way. */
+static int check_answer(struct catfish *c, size_t size,
+			struct wire_header *header)
+{
+	int error = wire_check(c->segment, size);
+	if (error)
+		return err_prefix(ERR_PROTOCOL, "%s", c->address);
+	memcpy(header, c->segment, sizeof(*header));
+
+	uint8_t asked = c->request->operation;
+	if (!(header->flags & WIRE_ANSWER) || !c->more ||
+	    header->sequence != c->sequence || header->operation != asked)
+		return err_set(ERR_PROTOCOL,
+			       "%s sent an answer to request %" PRIu64
+			       " of kind %u, but was asked %" PRIu64
+			       " of kind %u",
+			       c->address, header->sequence, header->operation,
+			       c->sequence, asked);
+	return 0;
+}
+
+/* Takes up what the server said went wrong, in its words. */
+static int take_error(struct catfish *c, const struct wire_header *header)
+{
+	struct wire_error wire;
+	const void *text;
+
+	int error = wire_body(c->segment, &wire, sizeof(wire), 1, &text);
+	if (error)
+		return client_break(c, error);
+	error = wire_error_of_code(wire.code);
+	c->error_applied = wire.applied;
+	c->more = false;
+
+	if (header->count)
+		err_set(error, "%.*s", (int)header->count, (const char *)text);
+	else
+		err_set(error, "%s", err_name(error));
+	return error == ERR_PROTOCOL ? client_break(c, error) : error;
+}
+
+static int unasked(const struct catfish *c)
+{
+	return err_set(ERR_PROTOCOL, "%s sent a message that nobody asked for",
+		       c->address);
+}
+
+static void start_waiting(struct wait *wait, uint64_t now)
+{
+	wait->started = true;
+	wait->spin_until_ns = now + SPIN_NS;
+	wait->deadline_ns = now + wait->timeout_ns;
+}
+
+static int sleep_on_link(const struct catfish *c, uint64_t left_ns)
+{
+	struct pollfd fd = {0};
+	struct timespec left = {
+		.tv_sec = left_ns / NS_PER_S,
+		.tv_nsec = left_ns % NS_PER_S,
+	};
+
+	fd.fd = fabric_fd(c->link, &fd.events);
+	if (ppoll(&fd, 1, &left, NULL) < 0 && errno != EINTR)
+		return err_set(ERR_SYSTEM, "waiting for %s: %s", c->address,
+			       strerror(errno));
+	return 0;
+}
+
+static void relax_processor(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* One step of waiting, after which the caller polls again: between arming the
+ * link and sleeping on it, too, or what completes in between is slept over. */
+static int wait_more(struct catfish *c, struct wait *wait)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!wait->started)
+		start_waiting(wait, now);
+	if (now < wait->spin_until_ns) {
+		relax_processor();
+		return 0;
+	}
+	if (now >= wait->deadline_ns)
+		return err_set(ERR_CONNECTION,
+			       "%s gave no answer within %.3g s", c->address,
+			       (double)wait->timeout_ns / NS_PER_S);
+	wait->armed = !wait->armed;
+	return wait->armed ? fabric_arm(c->link)
+			   : sleep_on_link(c, wait->deadline_ns - now);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Connecting, agreeing on what is spoken, and closing. */
+
+#include "client/connection.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/guard.h"
+#include "client/call.h"
+#include "client/offload.h"
+
+enum {
+	/* A quarter of it is the longest message.  It should stay in the
+	 * processor's cache: larger ones were not faster. */
+	INBOX_SIZE = 256 * 1024,
+	TIMEOUT_MS = 10 * 1000,
+};
+
+static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
+	      "what a fabric carries");
+
+static int open_connection(struct catfish *c);
+static int open_link(struct catfish *c);
+static int no_server(const struct catfish *c, int error);
+static int check_hello(const struct catfish *c,
+		       const struct wire_hello *answer);
+static int describe(struct catfish *c);
+static int check_description(const struct catfish *c,
+			     const struct wire_description *server);
+static void close_link(struct catfish *c);
+
+int catfish_connect(const char *address, const struct catfish_options *options,
+		    struct catfish **server)
+{
+	static const struct catfish_options defaults;
+
+	if (!address || !server)
+		return catfish_error_of(err_set(
+			ERR_USAGE, "catfish_connect() needs an address and a "
+				   "place for the connection"));
+	if (!options)
+		options = &defaults;
+	struct catfish *c = calloc(1, sizeof(*c));
+	if (!c || !(c->address = strdup(address))) {
+		free(c);
+		return catfish_error_of(
+			err_set(ERR_NO_MEMORY, "no memory to connect"));
+	}
+	uint32_t timeout_ms =
+		options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
+	c->timeout_ns = timeout_ms * NS_PER_MS;
+
+	int error = open_connection(c);
+	if (!error)
+		error = client_choose_path(c, options->path, options->offload);
+	if (error) {
+		catfish_close(c);
+		return catfish_error_of(error);
+	}
+	*server = c;
+	return CATFISH_OK;
+}
+
+void catfish_close(struct catfish *c)
+{
+	if (!c)
+		return;
+	client_report_offloaded(c);
+	close_link(c);
+	free(c->found.items);
+	free(c->address);
+	free(c);
+}
+
+int catfish_set_path(struct catfish *c, enum catfish_path path,
+		     enum catfish_offload offload)
+{
+	int error = client_begin(c);
+
+	if (!error)
+		error = client_choose_path(c, path, offload);
+	return catfish_error_of(error);
+}
+
+int client_begin(const struct catfish *c)
+{
+	if (!c)
+		return err_set(ERR_USAGE, "there is no connection");
+	if (c->broken)
+		return err_set(ERR_CONNECTION,
+			       "the connection to %s was lost earlier; close "
+			       "it and connect again",
+			       c->address);
+	return 0;
+}
+
+int client_break(struct catfish *c, int error)
+{
+	c->broken = true;
+	c->more = false;
+	return error;
+}
+
+int client_check_version(struct catfish *c, uint64_t identity, uint64_t version)
+{
+	if (identity != c->server.identity)
+		return client_break(
+			c, err_set(ERR_CONNECTION,
+				   "another server than the one connected to "
+				   "answered at %s; connect again",
+				   c->address));
+	if (GUARD("version", version < c->version))
+		return client_break(
+			c, err_set(ERR_PROTOCOL,
+				   "%s answered from version %" PRIu64
+				   " after it had answered from %" PRIu64,
+				   c->address, version, c->version));
+	return 0;
+}
+
+/* What this has opened when it fails, close_link() closes. */
+static int open_connection(struct catfish *c)
+{
+	int error = open_link(c);
+
+	if (!error)
+		error = fabric_ring_create(c->link, &c->ring);
+	if (error)
+		return error;
+	c->request = malloc(fabric_ring_send_max(c->ring));
+	c->segment = malloc(fabric_ring_receive_max(c->ring));
+	if (!c->request || !c->segment)
+		return err_set(ERR_NO_MEMORY, "no memory to connect");
+	return describe(c);
+}
+
+static int open_link(struct catfish *c)
+{
+	const struct wire_hello hello = {
+		.magic = WIRE_MAGIC,
+		.version = WIRE_VERSION,
+		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
+	};
+	struct wire_hello answer = {0};
+
+	int error =
+		fabric_connect(c->address, (const uint8_t *)&hello, INBOX_SIZE,
+			       c->timeout_ns, (uint8_t *)&answer, &c->link);
+	if (error == ERR_CONNECTION)
+		return no_server(c, error);
+	if (error && (error != ERR_PROTOCOL || answer.magic == 0))
+		return error;
+	int refusal = check_hello(c, &answer);
+	return refusal ? refusal : error;
+}
+
+static int no_server(const struct catfish *c, int error)
+{
+	return err_set(error,
+		       "no server at %s: %s; start one with catfishd "
+		       "--listen %s",
+		       c->address, err_text(), c->address);
+}
+
+static int check_hello(const struct catfish *c, const struct wire_hello *answer)
+{
+	if (answer->magic != WIRE_MAGIC)
+		return err_set(ERR_PROTOCOL,
+			       "what listens at %s is no Catfish server",
+			       c->address);
+	if (answer->status == WIRE_HELLO_BUSY)
+		return err_set(ERR_BUSY,
+			       "the server at %s takes no more clients now",
+			       c->address);
+	if (answer->version != WIRE_VERSION)
+		return err_set(ERR_PROTOCOL,
+			       "the server at %s speaks protocol %" PRIu32
+			       " and this client %d: use the same release "
+			       "of both",
+			       c->address, answer->version, WIRE_VERSION);
+	if (answer->fingerprint != RTREE_LAYOUT_FINGERPRINT)
+		return err_set(ERR_PROTOCOL,
+			       "the server at %s lays out its nodes in another "
+			       "way (%016" PRIx64 ", here %016" PRIx64
+			       "): use the same build of both",
+			       c->address, answer->fingerprint,
+			       RTREE_LAYOUT_FINGERPRINT);
+	if (answer->status != WIRE_HELLO_ACCEPTED)
+		return err_set(ERR_PROTOCOL,
+			       "the server at %s refused for a reason that is "
+			       "not known here (%" PRIu32 ")",
+			       c->address, answer->status);
+	return 0;
+}
+
+static int describe(struct catfish *c)
+{
+	struct wire_description server;
+	int error =
+		client_call(c, WIRE_DESCRIBE, 0, 0, &server, sizeof(server));
+
+	if (!error)
+		error = check_description(c, &server);
+	if (!error)
+		c->server = server;
+	return error;
+}
+
+static int check_description(const struct catfish *c,
+			     const struct wire_description *server)
+{
+	if (server->page_size != RTREE_PAGE_SIZE ||
+	    server->root_record_offset != ROOT_RECORD_OFFSET ||
+	    server->page_count == 0 || server->page_count > UINT32_MAX ||
+	    server->page_count * RTREE_PAGE_SIZE > server->region_size)
+		return err_set(ERR_PROTOCOL,
+			       "%s describes a region that can't be: %" PRIu64
+			       " pages of %" PRIu32 " in %" PRIu64
+			       " bytes, root record at %" PRIu64,
+			       c->address, server->page_count,
+			       server->page_size, server->region_size,
+			       server->root_record_offset);
+	return 0;
+}
+
+/* The link goes first: until then READs may still write into the pages. */
+static void close_link(struct catfish *c)
+{
+	if (c->ring)
+		fabric_ring_destroy(c->ring);
+	if (c->link)
+		fabric_close(c->link);
+	free(c->request);
+	free(c->segment);
+	free(c->pages);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CLIENT_CONNECTION_H
+#define CLIENT_CONNECTION_H
+
+/* What a connection is inside the library.
+ *
+ * The public functions of catfish.h begin with client_begin(), speak with the
+ * errors of base/err.h among themselves, and turn them into the public ones by
+ * catfish_error_of() at the very end.
+ *
+ * Thread-safety: one connection, one thread at a time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/catfish.h"
+#include "fabric/fabric.h"
+#include "fabric/ring.h"
+#include "rtree/node.h"
+#include "rtree/root.h"
+#include "wire/message.h"
+
+/* Items of an answer that is not yet known to be right. */
+struct gathering {
+	struct catfish_item *items;
+	size_t count;
+	size_t capacity;
+};
+
+struct catfish {
+	char *address;
+	uint64_t timeout_ns;
+	struct fabric_link *link;
+	struct fabric_ring *ring;
+	bool broken; /* an error ended it; it can only be closed */
+
+	/* One request is under way at a time; see client/call.h. */
+	uint64_t sequence;
+	uint64_t answer_timeout_ns;
+	uint64_t error_applied;	     /* of the last answer that was an error */
+	bool more;		     /* segments of its answer are to come */
+	struct wire_header *request; /* and its body */
+	void *segment;		     /* the last message that came */
+
+	/* What is served, and the version of the newest answer: an older one
+	 * must not follow. */
+	struct wire_description server;
+	uint64_t version;
+
+	/* Offloading; see client/offload.h. */
+	enum catfish_path path;
+	enum catfish_offload offload;	/* never AUTO */
+	const struct root_page *region; /* mapped, or NULL */
+	struct node *pages;		/* FABRIC_READS_MAX, to READ into */
+	struct gathering found;
+	uint64_t offloaded; /* searches */
+
+	bool loading; /* between load_begin and its end */
+};
+
+/* Checks that 'c' can be used at all. */
+int client_begin(const struct catfish *c);
+
+/* Says that the connection can't go on, for 'error', which it returns. */
+int client_break(struct catfish *c, int error);
+
+/* Checks what an answer says it comes from: the server that was connected to,
+ * and a version that is not older than the last. */
+int client_check_version(struct catfish *c, uint64_t identity,
+			 uint64_t version);
+
+/* The public error for one of base/err.h. */
+enum catfish_error catfish_error_of(int error);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Searching by messaging: the server searches and sends what it found, in as
+ * many segments as that takes.  A segment is checked whole before an item of
+ * it is handed out. */
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "client/call.h"
+#include "client/search.h"
+
+/* What has come of an answer. */
+struct progress {
+	uint64_t segments;
+	uint64_t items;
+	bool stopped; /* the caller has had enough */
+};
+
+static int send_query(struct catfish *c, const struct search *s);
+static int take_segment(struct catfish *c, struct search *s,
+			struct progress *so_far);
+static int check_segment(struct catfish *c, const struct search *s,
+			 const struct wire_found *found,
+			 const struct progress *so_far);
+static int check_items(struct catfish *c, const struct client_entries *items);
+static int hand_out(const struct search *s, const struct client_entries *items);
+static int take_totals(struct catfish *c, struct search *s,
+		       const struct wire_found *found,
+		       const struct progress *so_far);
+
+int client_search_by_messaging(struct catfish *c, struct search *s)
+{
+	struct progress so_far = {0};
+	int error = send_query(c, s);
+
+	do {
+		if (!error)
+			error = take_segment(c, s, &so_far);
+	} while (!error && c->more);
+	return error;
+}
+
+static int send_query(struct catfish *c, const struct search *s)
+{
+	struct wire_query query = {
+		.limit = s->limit,
+		.relation = s->relation,
+	};
+
+	wire_put_rect(&s->box, &query.rect);
+	memcpy(client_request_body(c), &query, sizeof(query));
+	return client_request(c, s->found ? WIRE_SEARCH : WIRE_COUNT,
+			      sizeof(query), 0);
+}
+
+static int take_segment(struct catfish *c, struct search *s,
+			struct progress *so_far)
+{
+	struct wire_found found;
+	struct client_entries items;
+
+	int error = client_answer(c, &found, sizeof(found),
+				  sizeof(struct wire_item), &items);
+	if (error)
+		return error;
+	so_far->items += items.count;
+	error = check_segment(c, s, &found, so_far);
+	if (!error)
+		error = check_items(c, &items);
+	if (error)
+		return error;
+	so_far->segments++;
+	c->version = found.version;
+	s->answer.identity = found.identity;
+	s->answer.version = found.version;
+	if (!so_far->stopped && s->found)
+		so_far->stopped = hand_out(s, &items);
+	return c->more ? 0 : take_totals(c, s, &found, so_far);
+}
+
+/* Each segment comes from the version of the first, and no more items than
+ * were asked for. */
+static int check_segment(struct catfish *c, const struct search *s,
+			 const struct wire_found *found,
+			 const struct progress *so_far)
+{
+	int error = client_check_version(c, found->identity, found->version);
+	if (error)
+		return error;
+	if (so_far->segments && found->version != s->answer.version)
+		return client_break(
+			c,
+			err_set(ERR_PROTOCOL,
+				"%s changed the version in the middle of "
+				"an answer, from %" PRIu64 " to %" PRIu64,
+				c->address, s->answer.version, found->version));
+	if (so_far->items > (s->limit ? s->limit : UINT64_MAX))
+		return client_break(c, err_set(ERR_PROTOCOL,
+					       "%s sent %" PRIu64
+					       " items where at most %" PRIu64
+					       " were asked for",
+					       c->address, so_far->items,
+					       s->limit));
+	return 0;
+}
+
+static int check_items(struct catfish *c, const struct client_entries *items)
+{
+	const struct wire_item *wire = items->first;
+	struct item item;
+
+	for (uint32_t i = 0; i < items->count; i++)
+		if (wire_get_item(&wire[i], &item))
+			return client_break(c, err_prefix(ERR_PROTOCOL,
+							  "%s sent an item",
+							  c->address));
+	return 0;
+}
+
+/* What the caller's function returned when it ended the search, else 0. */
+static int hand_out(const struct search *s, const struct client_entries *items)
+{
+	const struct wire_item *wire = items->first;
+
+	for (uint32_t i = 0; i < items->count; i++) {
+		double box[4];
+		memcpy(box, &wire[i].rect, sizeof(box));
+		int stop = s->found(s->context, wire[i].id, box);
+		if (stop)
+			return stop;
+	}
+	return 0;
+}
+
+/* The last segment counts what there was in all. */
+static int take_totals(struct catfish *c, struct search *s,
+		       const struct wire_found *found,
+		       const struct progress *so_far)
+{
+	if (so_far->items != (s->found ? found->total : 0))
+		return client_break(
+			c, err_set(ERR_PROTOCOL,
+				   "%s sent %" PRIu64 " items and says there "
+				   "were %" PRIu64,
+				   c->address, so_far->items, found->total));
+	s->answer.count = found->total;
+	s->answer.truncated = found->truncated;
+	s->answer.path = CATFISH_PATH_MESSAGING;
+	s->answer.offload = CATFISH_OFFLOAD_AUTO;
+	s->answer.nodes += found->nodes;
+	s->answer.round_trips++;
+	return 0;
+}

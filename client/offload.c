@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What both ways of offloading have in common. */
+
+#include "client/offload.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+enum {
+	/* A search by messaging costs more than telling this number. */
+	REPORT_EVERY = 64,
+	GATHERING_MIN = 256,
+};
+
+static int prepare_way(struct catfish *c, enum catfish_offload offload);
+static int map_region(struct catfish *c);
+static int make_pages(struct catfish *c);
+static int reserve(struct gathering *found, size_t more);
+static void hand_out(const struct catfish *c, const struct search *s);
+
+int client_choose_path(struct catfish *c, enum catfish_path path,
+		       enum catfish_offload offload)
+{
+	if ((path != CATFISH_PATH_MESSAGING && path != CATFISH_PATH_OFFLOAD) ||
+	    (offload != CATFISH_OFFLOAD_AUTO &&
+	     offload != CATFISH_OFFLOAD_COPY &&
+	     offload != CATFISH_OFFLOAD_MAPPED))
+		return err_set(ERR_USAGE, "there is no path %d/%d", (int)path,
+			       (int)offload);
+	if (path == CATFISH_PATH_OFFLOAD) {
+		int error = prepare_way(c, offload);
+		if (error)
+			return error;
+	}
+	c->path = path;
+	return 0;
+}
+
+int client_search_by_offload(struct catfish *c, struct search *s)
+{
+	int error = c->offload == CATFISH_OFFLOAD_MAPPED
+			    ? client_search_mapped(c, s)
+			    : client_search_by_copy(c, s);
+	if (error)
+		return error;
+	c->version = s->answer.version;
+	s->answer.path = CATFISH_PATH_OFFLOAD;
+	s->answer.offload = c->offload;
+	if (++c->offloaded % REPORT_EVERY == 0)
+		client_report_offloaded(c);
+	if (s->found)
+		hand_out(c, s);
+	return 0;
+}
+
+void client_report_offloaded(struct catfish *c)
+{
+	const struct wire_report report = {
+		.offloaded = c->offloaded,
+		.complement = ~c->offloaded,
+	};
+
+	if (!c->offloaded || c->broken)
+		return;
+	int error = fabric_write_silently(c->link, 0, &report, sizeof(report));
+	/* The answer at hand is right all the same; the next call will say
+	 * that the server has gone. */
+	if (error)
+		client_break(c, error);
+}
+
+void client_gather_begin(struct catfish *c, struct search *s)
+{
+	c->found.count = 0;
+	s->answer.count = 0;
+	s->answer.truncated = 0;
+}
+
+int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
+		  uint64_t hits)
+{
+	uint64_t room = (s->limit ? s->limit : UINT64_MAX) - s->answer.count;
+	uint64_t count = __builtin_popcountll(hits);
+
+	if (count > room) {
+		s->answer.truncated = 1;
+		count = room;
+	}
+	s->answer.count += count;
+	if (!s->found)
+		return 0;
+	int error = reserve(&c->found, count);
+	if (error)
+		return error;
+
+	struct catfish_item *to = c->found.items + c->found.count;
+	c->found.count += count;
+	for (; count--; hits &= hits - 1, to++) {
+		int i = __builtin_ctzll(hits);
+		struct rect rect = leaf->rect[i];
+		if (!rect_valid(&rect) ||
+		    !rect_relation_holds(s->relation, &rect, &s->box))
+			return err_set(ERR_DAMAGED,
+				       "page %u gives an item that is no "
+				       "answer",
+				       leaf->header.page);
+		to->id = leaf->id[i];
+		memcpy(to->box, &rect, sizeof(to->box));
+	}
+	return 0;
+}
+
+static int prepare_way(struct catfish *c, enum catfish_offload offload)
+{
+	if (!fabric_is_one_sided(c->link))
+		return err_set(ERR_UNSUPPORTED,
+			       "offloading is not possible over %s (%s): use "
+			       "messaging, or shm on the server's machine",
+			       fabric_link_name(c->link), c->address);
+	int error = offload == CATFISH_OFFLOAD_COPY ? ERR_UNSUPPORTED
+						    : map_region(c);
+	bool can_map = error == 0;
+	if (error == ERR_UNSUPPORTED && offload != CATFISH_OFFLOAD_MAPPED)
+		error = make_pages(c);
+	if (!error)
+		c->offload =
+			can_map ? CATFISH_OFFLOAD_MAPPED : CATFISH_OFFLOAD_COPY;
+	return error;
+}
+
+static int map_region(struct catfish *c)
+{
+	uint64_t size;
+	const struct root_page *region = fabric_map(c->link, &size);
+
+	if (!region)
+		return err_set(
+			ERR_UNSUPPORTED,
+			"the region can't be mapped over %s (%s): offload "
+			"by copy",
+			fabric_link_name(c->link), c->address);
+	if (size < c->server.page_count * RTREE_PAGE_SIZE)
+		return err_set(ERR_PROTOCOL,
+			       "%s describes a region larger than what it "
+			       "shares",
+			       c->address);
+	c->region = region;
+	return 0;
+}
+
+static int make_pages(struct catfish *c)
+{
+	if (c->pages)
+		return 0;
+	c->pages = aligned_alloc(64, FABRIC_READS_MAX * RTREE_PAGE_SIZE);
+	if (!c->pages)
+		return err_set(ERR_NO_MEMORY, "no memory to READ into");
+	return 0;
+}
+
+/* Allocates only until the buffer is as large as the largest answer. */
+static int reserve(struct gathering *found, size_t more)
+{
+	if (found->capacity - found->count >= more)
+		return 0;
+	size_t capacity = found->capacity ? 2 * found->capacity : GATHERING_MIN;
+	struct catfish_item *items =
+		realloc(found->items, capacity * sizeof(*items));
+	if (!items)
+		return err_set(ERR_NO_MEMORY,
+			       "no memory for an answer of more than %zu items",
+			       found->count);
+	found->items = items;
+	found->capacity = capacity;
+	return 0;
+}
+
+static void hand_out(const struct catfish *c, const struct search *s)
+{
+	const struct catfish_item *item = c->found.items;
+
+	for (size_t i = 0; i < c->found.count; i++, item++)
+		if (s->found(s->context, item->id, item->box))
+			return;
+}

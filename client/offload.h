@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CLIENT_OFFLOAD_H
+#define CLIENT_OFFLOAD_H
+
+/* Searching by offloading: this process reads the server's tree itself, and
+ * the server does nothing.
+ *
+ * Nobody keeps the pages in place meanwhile, so an answer is gathered first and
+ * counts only once it is known that no page of its version can have been reused
+ * before the last was read.  There are two ways of reading and of knowing:
+ *
+ *	copy	READs bring the nodes into this process.  Less than the lease
+ *has passed since the root record was asked for; or, later than that, the
+ *record is READ again and its horizon has not passed the version. mapped
+ *the nodes are searched where they stand, in memory shared with the server. The
+ *horizon, loaded after everything else, has not passed the version; and the
+ *server is still alive.
+ *
+ * An answer that fails this is dropped and the server is asked instead. */
+
+#include <stdint.h>
+
+#include "client/connection.h"
+#include "client/search.h"
+#include "rtree/node.h"
+
+/* Takes the path of the searches to come.  ERR_UNSUPPORTED where the fabric
+ * can't, ERR_USAGE for a value that isn't one. */
+int client_choose_path(struct catfish *c, enum catfish_path path,
+		       enum catfish_offload offload);
+
+/* Searches by the way that was chosen and hands out what was found.  ERR_AGAIN
+ * when no answer could be vouched for. */
+int client_search_by_offload(struct catfish *c, struct search *s);
+
+/* Tells the server how many searches it was spared. */
+void client_report_offloaded(struct catfish *c);
+
+/* --- For the two ways --------------------------------------------------- */
+
+/* One try of each: gathers the answer, vouches for it.  ERR_AGAIN when it
+ * can't. */
+int client_search_by_copy(struct catfish *c, struct search *s);
+int client_search_mapped(struct catfish *c, struct search *s);
+
+/* Forgets what was gathered, to begin. */
+void client_gather_begin(struct catfish *c, struct search *s);
+
+/* Gathers the entries of a leaf that 'hits' has bits for, up to the limit.
+ * Every rectangle is copied first and then tested: ERR_DAMAGED when it is no
+ * answer to the query. */
+int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
+		  uint64_t hits);
+
+/* Whether the search has all that was asked for. */
+static inline bool client_gathered_all(const struct search *s)
+{
+	return s->answer.truncated;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Offloading in place: the walk goes through the server's region itself, which
+ * is mapped into this process. */
+
+#include "client/offload.h"
+
+#include <inttypes.h>
+
+#include "base/err.h"
+#include "base/guard.h"
+#include "rtree/walk.h"
+
+enum {
+	/* Each failed try means that this process was held up for a lease; when
+	 * that goes on, let the server do it. */
+	TRIES_MAX = 3,
+};
+
+static int try_mapped(struct catfish *c, struct search *s);
+static int walk_mapped(struct catfish *c, struct search *s,
+		       const struct root *root);
+static int vouch(struct catfish *c, const struct root *root);
+
+int client_search_mapped(struct catfish *c, struct search *s)
+{
+	int error = ERR_AGAIN;
+
+	for (int i = 0; error == ERR_AGAIN && i < TRIES_MAX; i++) {
+		error = try_mapped(c, s);
+		s->answer.lease_expiries += error == ERR_AGAIN;
+	}
+	return error;
+}
+
+static int try_mapped(struct catfish *c, struct search *s)
+{
+	struct root root;
+
+	client_gather_begin(c, s);
+	root_load(c->region, &root);
+	int error = client_check_version(c, root.identity, root.version);
+	if (error)
+		return error;
+	s->answer.identity = root.identity;
+	s->answer.version = root.version;
+
+	/* A node that can't be right is no damage if its page was reused
+	 * meanwhile, so that is found out first. */
+	int walk_error = walk_mapped(c, s, &root);
+	if (walk_error && walk_error != ERR_DAMAGED)
+		return walk_error;
+	error = vouch(c, &root);
+	return error ? error : walk_error;
+}
+
+static int walk_mapped(struct catfish *c, struct search *s,
+		       const struct root *root)
+{
+	const struct node *pages = (const void *)c->region;
+	struct walk_wanted wanted;
+	struct walk walk;
+
+	int error = walk_begin(&walk, &s->box, s->relation, root->ref,
+			       c->server.page_count);
+	if (error)
+		return error;
+	walk.memory = (const char *)pages;
+	while (!error && !client_gathered_all(s) && walk_next(&walk, &wanted)) {
+		/* The walk wants no page that the region doesn't have. */
+		const struct node *node = &pages[node_ref_page(wanted.ref)];
+		uint64_t hits;
+		error = walk_feed(&walk, &wanted, node, &hits);
+		if (!error && hits)
+			error = client_gather(c, s, node, hits);
+	}
+	s->answer.nodes += walk.nodes;
+	s->answer.read_bytes += walk.leaves * RTREE_PAGE_SIZE +
+				(walk.nodes - walk.leaves) * RTREE_INNER_SIZE;
+	walk_end(&walk);
+	return error;
+}
+
+/* Whether no page of the version had been touched when the last of them was
+ * read, and the server was there to touch it. */
+static int vouch(struct catfish *c, const struct root *root)
+{
+	if (GUARD("horizon", root_load_horizon(c->region) > root->version))
+		return ERR_AGAIN;
+	if (GUARD("owner-died", root_owner_died(c->region)))
+		return client_break(c, err_set(ERR_CONNECTION,
+					       "the server at %s has ended",
+					       c->address));
+	return 0;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The searches of catfish.h, by whichever path. */
+
+#include "client/search.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "client/offload.h"
+
+/* Arrays of the caller that items are stored in. */
+struct store {
+	int64_t *ids;
+	double *boxes;
+	size_t capacity;
+	size_t count;
+};
+
+static catfish_found store_item;
+static int run(struct catfish *c, const struct catfish_query *query,
+	       struct search *s, struct catfish_answer *answer);
+static int take_query(const struct catfish_query *query, struct search *s);
+static int search(struct catfish *c, struct search *s);
+
+int catfish_search(struct catfish *c, const struct catfish_query *query,
+		   catfish_found *found, void *context,
+		   struct catfish_answer *answer)
+{
+	struct search s = {.found = found, .context = context};
+
+	if (!found)
+		return catfish_error_of(err_set(
+			ERR_USAGE, "catfish_search() needs a function to call; "
+				   "catfish_count() needs none"));
+	return catfish_error_of(run(c, query, &s, answer));
+}
+
+int catfish_search_into(struct catfish *c, const struct catfish_query *query,
+			int64_t *ids, double *boxes, size_t capacity,
+			struct catfish_answer *answer)
+{
+	struct store store = {ids, boxes, capacity, 0};
+	struct search s = {.found = store_item, .context = &store};
+
+	if ((!ids && capacity) || !answer)
+		return catfish_error_of(
+			err_set(ERR_USAGE, "catfish_search_into() needs room "
+					   "for ids and for the answer"));
+	return catfish_error_of(run(c, query, &s, answer));
+}
+
+int catfish_count(struct catfish *c, const struct catfish_query *query,
+		  uint64_t *count, struct catfish_answer *answer)
+{
+	struct search s = {0};
+
+	int error = run(c, query, &s, answer);
+	if (!error && count)
+		*count = s.answer.count;
+	return catfish_error_of(error);
+}
+
+static int store_item(void *context, int64_t id, const double box[4])
+{
+	struct store *store = context;
+
+	if (store->count == store->capacity)
+		return 0;
+	store->ids[store->count] = id;
+	if (store->boxes)
+		memcpy(store->boxes + 4 * store->count, box, 4 * sizeof(*box));
+	store->count++;
+	return 0;
+}
+
+static int run(struct catfish *c, const struct catfish_query *query,
+	       struct search *s, struct catfish_answer *answer)
+{
+	int error = client_begin(c);
+
+	if (!error)
+		error = take_query(query, s);
+	if (error)
+		return error;
+	if (!answer)
+		return search(c, s);
+
+	/* Only who asks for what it took pays for the clock. */
+	uint64_t begun = clock_now_ns();
+	struct fabric_counters before = *fabric_link_counters(c->link);
+	error = search(c, s);
+	if (error)
+		return error;
+	const struct fabric_counters *now = fabric_link_counters(c->link);
+	s->answer.round_trips += now->read_lists - before.read_lists;
+	s->answer.reads += now->reads - before.reads;
+	s->answer.read_bytes += now->read_bytes - before.read_bytes;
+	s->answer.time_ns = clock_now_ns() - begun;
+	*answer = s->answer;
+	return 0;
+}
+
+static int take_query(const struct catfish_query *query, struct search *s)
+{
+	if (!query)
+		return err_set(ERR_USAGE, "there is no query");
+	switch (query->relation) {
+	case CATFISH_INTERSECTS:
+		s->relation = RELATION_INTERSECTS;
+		break;
+	case CATFISH_CONTAINS:
+		s->relation = RELATION_CONTAINS;
+		break;
+	case CATFISH_WITHIN:
+		s->relation = RELATION_WITHIN;
+		break;
+	default:
+		return err_set(ERR_USAGE, "there is no relation %d",
+			       (int)query->relation);
+	}
+	static_assert(sizeof(s->box) == sizeof(query->box), "two dimensions");
+	memcpy(&s->box, query->box, sizeof(s->box));
+	s->limit = s->found ? query->limit : 0;
+	int error = parse_check_rect(&s->box);
+	return error ? err_prefix(error, "the query's rectangle") : 0;
+}
+
+static int search(struct catfish *c, struct search *s)
+{
+	int error = ERR_AGAIN;
+
+	if (c->path == CATFISH_PATH_OFFLOAD)
+		error = client_search_by_offload(c, s);
+	if (error == ERR_AGAIN)
+		error = client_search_by_messaging(c, s);
+	return error;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CLIENT_SEARCH_H
+#define CLIENT_SEARCH_H
+
+/* One search or count on its way through the library.
+ *
+ * A way of searching that can't vouch for its answer returns ERR_AGAIN, having
+ * handed out nothing; the next way is tried then, and messaging is the last. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+#include "client/connection.h"
+
+struct search {
+	struct rect box;
+	enum relation relation;
+	uint64_t limit;	      /* 0: none */
+	catfish_found *found; /* NULL: a count */
+	void *context;
+	struct catfish_answer answer;
+};
+
+/* Lets the server search. */
+int client_search_by_messaging(struct catfish *c, struct search *s);
+
+#endif

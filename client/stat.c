@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What the server says of itself, and has itself checked. */
+
+#include <string.h>
+
+#include "base/err.h"
+#include "client/call.h"
+
+static_assert((int)CATFISH_LEVELS == (int)WIRE_LEVELS, "the same levels");
+
+static int ask(struct catfish *c, struct wire_stat *wire);
+static void translate(const struct wire_stat *wire, struct catfish_stat *stat);
+
+int catfish_stat(struct catfish *c, struct catfish_stat *stat)
+{
+	struct wire_stat wire;
+	int error = client_begin(c);
+
+	if (!error && !stat)
+		error = err_set(ERR_USAGE, "there is no place for the answer");
+	if (!error)
+		error = ask(c, &wire);
+	if (!error)
+		translate(&wire, stat);
+	return catfish_error_of(error);
+}
+
+int catfish_check(struct catfish *c, uint64_t *nodes, uint64_t *version)
+{
+	struct wire_checked checked;
+	int error = client_begin(c);
+
+	if (!error)
+		error = client_call(c, WIRE_CHECK, 0, 0, &checked,
+				    sizeof(checked));
+	if (!error)
+		error = client_check_version(c, checked.identity,
+					     checked.version);
+	if (error)
+		return catfish_error_of(error);
+	c->version = checked.version;
+	if (nodes)
+		*nodes = checked.nodes;
+	if (version)
+		*version = checked.version;
+	return CATFISH_OK;
+}
+
+static int ask(struct catfish *c, struct wire_stat *wire)
+{
+	int error = client_call(c, WIRE_STAT, 0, 0, wire, sizeof(*wire));
+
+	if (!error)
+		error = client_check_version(c, wire->identity, wire->version);
+	if (!error)
+		c->version = wire->version;
+	return error;
+}
+
+static void translate(const struct wire_stat *wire, struct catfish_stat *stat)
+{
+	*stat = (struct catfish_stat){
+		.identity = wire->identity,
+		.version = wire->version,
+		.items = wire->item_count,
+		.height = wire->height,
+		.region_bytes = wire->region_size,
+		.page_bytes = wire->page_size,
+		.pages = wire->page_count,
+		.free_pages = wire->free_pages,
+		.retired_pages = wire->retired_pages,
+		.lease_ns = wire->lease_ns,
+		.heartbeat_ns = wire->heartbeat_ns,
+		.uptime_ns = wire->uptime_ns,
+		.since_save_ns = wire->since_save_ns,
+		.unsaved_versions = wire->unsaved_versions,
+		.clients = wire->clients,
+		.one_sided_clients = wire->one_sided_clients,
+		.threads = wire->threads,
+		.searches = wire->requests[WIRE_SEARCH],
+		.counts = wire->requests[WIRE_COUNT],
+		.inserts = wire->requests[WIRE_INSERT],
+		.updates = wire->requests[WIRE_UPDATE],
+		.deletes = wire->requests[WIRE_DELETE],
+		.loads = wire->requests[WIRE_LOAD_COMMIT],
+		.offloaded = wire->offloaded,
+		.utilisation = (double)wire->utilisation_ppm / 1e6,
+	};
+	memcpy(stat->nodes, wire->nodes, sizeof(stat->nodes));
+	memcpy(stat->entries, wire->entries, sizeof(stat->entries));
+}
