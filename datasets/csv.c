@@ -72,7 +72,7 @@ int csv_open(const char *path, enum csv_kind kind, struct csv_reader **reader)
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return err_set(ERR_USAGE, "%s: %s", path, strerror(errno));
+		return err_set(ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
 
 	int error = csv_open_fd(fd, path, kind, reader);
 	if (error)

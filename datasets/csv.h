@@ -38,8 +38,8 @@ struct csv_move {
 struct csv_reader;
 
 /* Opens a file, or standard input when 'path' is "-", and reads its header.
- * ERR_USAGE when the file can't be opened, ERR_DATA when it has another header
- * or none. */
+ * ERR_NOT_FOUND when the file can't be opened, ERR_DATA when it has another
+ * header or none. */
 int csv_open(const char *path, enum csv_kind kind, struct csv_reader **reader);
 
 /* The same for a descriptor, which stays the caller's; 'name' is what errors

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What a build without GDAL has in place of datasets/ogr.c. */
+
+#include "datasets/ogr.h"
+
+#include "base/err.h"
+
+const char *ogr_verdict_text(enum ogr_verdict verdict)
+{
+	(void)verdict;
+	return "";
+}
+
+int ogr_open(const struct ogr_options *options, struct ogr_source **source)
+{
+	(void)source;
+	return err_set(ERR_UNSUPPORTED,
+		       "%s: this build has no GDAL and reads only CSV with the "
+		       "columns id,xmin,ymin,xmax,ymax",
+		       options->source);
+}
+
+int ogr_next(struct ogr_source *source, struct ogr_feature *feature)
+{
+	(void)source;
+	(void)feature;
+	return 0;
+}
+
+uint64_t ogr_feature_count(const struct ogr_source *source)
+{
+	(void)source;
+	return 0;
+}
+
+void ogr_close(struct ogr_source *source)
+{
+	(void)source;
+}
