@@ -65,8 +65,6 @@ struct scaled {
 	uint64_t low;
 	int shift;
 	int places;
-	bool is_even;	      /* it owns the halfway points to its neighbours */
-	bool is_power_of_two; /* the lower neighbour is half as far away */
 };
 
 static struct scaled scale(double magnitude);
@@ -87,13 +85,11 @@ static struct scaled scale(double magnitude)
 	uint64_t bits;
 
 	memcpy(&bits, &magnitude, sizeof(bits));
-	uint64_t fraction = bits & ((UINT64_C(1) << MANTISSA_BITS) - 1);
-	uint64_t mantissa = fraction | UINT64_C(1) << MANTISSA_BITS;
+	uint64_t leading_bit = UINT64_C(1) << MANTISSA_BITS;
+	uint64_t mantissa = (bits & (leading_bit - 1)) | leading_bit;
 	struct scaled scaled = {
 		.shift = MANTISSA_BITS + 1023 - (int)(bits >> MANTISSA_BITS),
 		.places = 1,
-		.is_even = !(mantissa & 1),
-		.is_power_of_two = fraction == 0,
 	};
 	uint128 product;
 
@@ -109,35 +105,28 @@ static struct scaled scale(double magnitude)
 }
 
 /* Whether a decimal at that distance from the double reads back as it, which it
- * does up to half of the gap between the double and its neighbour. */
-static bool reads_back(const struct scaled *scaled, uint128 distance,
-		       uint128 gap)
+ * does up to halfway to the neighbours; they differ by 1 in the mantissa.  At
+ * this size a halfway point has 17 digits or more, and of 17 there is always a
+ * nearer decimal; a power of two, whose lower neighbour is nearer, has at most
+ * 16. */
+static bool reads_back(const struct scaled *scaled, uint128 distance)
 {
-	return 2 * distance < gap || (2 * distance == gap && scaled->is_even);
+	return 2 * distance < powers_of_ten[scaled->places];
 }
 
-/* Rounds to 15, 16 and 17 digits until it reads back: to the nearer decimal, to
- * the even one when both are as near, to the other one when only that does. */
+/* Rounds to 15, 16 and 17 digits until it reads back: to the nearer decimal, or
+ * to the even one when both are as near. */
 static uint64_t shortest_digits(const struct scaled *scaled)
 {
-	/* The neighbours differ by 1 in the mantissa. */
-	uint128 gap_up = powers_of_ten[scaled->places];
-	uint128 gap_down = scaled->is_power_of_two ? gap_up / 2 : gap_up;
-
 	for (uint64_t unit = 100;; unit /= 10) {
 		uint64_t rest = scaled->high % unit;
 		uint128 down = ((uint128)rest << scaled->shift) + scaled->low;
 		uint128 up = ((uint128)unit << scaled->shift) - down;
 		bool is_even = scaled->high / unit % 2 == 0;
-		bool down_is_right = reads_back(scaled, down, gap_down);
-		bool up_is_right = reads_back(scaled, up, gap_up);
+		bool round_down = down < up || (down == up && is_even);
 
-		bool prefer_down = down < up || (down == up && is_even);
-
-		if (down_is_right && (prefer_down || !up_is_right))
-			return scaled->high - rest;
-		if (up_is_right)
-			return scaled->high - rest + unit;
+		if (reads_back(scaled, round_down ? down : up))
+			return scaled->high - rest + (round_down ? 0 : unit);
 	}
 }
 

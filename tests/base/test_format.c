@@ -107,6 +107,8 @@ START_TEST(known_doubles_look_as_expected)
 		{9007199254740991, "9007199254740991"},
 		{9007199254740993, "9007199254740992"},
 		{0.001, "0.001"},
+		/* Halfway between two decimals: the even one. */
+		{0x1.742de24161238p46, "102303848749128.88"},
 		{1e22, "1e+22"},
 		{1e-7, "1e-07"},
 		/* Printed by 16 digits, this one would not read back; rounded
