@@ -89,7 +89,8 @@ static int check_operands(const struct command *command, int count,
 	return 0;
 }
 
-/* A usage that is another begins with a word; one that goes on, with a tab. */
+/* Prints the ways of use, one a line; a line that begins with a tab goes on
+ * with the one before. */
 static void show_usage(const char *usage)
 {
 	const char *head = "Usage:";
@@ -97,10 +98,11 @@ static void show_usage(const char *usage)
 	for (const char *end; *usage; usage = end + (*end == '\n')) {
 		end = strchrnul(usage, '\n');
 		if (*usage == '\t')
-			printf("%*s", (int)strlen("Usage: "), "");
+			printf("%15s%.*s\n", "", (int)(end - usage - 1),
+			       usage + 1);
 		else
-			printf("%s %s ", head, full_name);
-		printf("%.*s\n", (int)(end - usage), usage);
+			printf("%s %s %.*s\n", head, full_name,
+			       (int)(end - usage), usage);
 		head = "      ";
 	}
 }

@@ -16,9 +16,9 @@
 struct command {
 	const char *name;
 	const char *summary; /* one line in the list of commands */
-	const char *usage;   /* what follows the name: a way of use a
-				line, or, after a tab, its continuation */
-	const char *text;    /* a paragraph for the help, ended by \n */
+	const char *usage; /* what follows the name: one way of use a line, and
+			      after a tab more of it */
+	const char *text;  /* a paragraph for the help, ended by \n */
 	const char *example; /* lines for the help, ended by \n */
 	const struct command_option *options;
 	bool uses_server;    /* has the options of tools/server.h as well */
