@@ -43,6 +43,8 @@ enum {
 	FABRIC_WRITES_MAX = 512,
 	/* READs in one list at most. */
 	FABRIC_READS_MAX = 64,
+	/* Lists of READs that may be on their way. */
+	FABRIC_READ_LISTS_MAX = 16,
 };
 
 /* The memory that a server lets its clients READ. */
@@ -124,7 +126,8 @@ int fabric_write(struct fabric_link *link, uint32_t offset, const void *bytes,
 		 uint32_t size, uint32_t immediate);
 
 /* The same, unannounced: for memory that the peer looks at when it likes.  On
- * tcp it comes in order with the others. */
+ * tcp it comes in order with the others; ERR_AGAIN, and nothing is written,
+ * when the peer is far behind in taking what was sent. */
 int fabric_write_silently(struct fabric_link *link, uint32_t offset,
 			  const void *bytes, uint32_t size);
 
@@ -135,13 +138,15 @@ struct fabric_read {
 	uint32_t size;
 };
 
-/* Whether READs are possible. */
+/* Whether READs are possible: for the client by this link, or at the server for
+ * the client at the other end.  A server has nothing to READ itself. */
 bool fabric_is_one_sided(const struct fabric_link *link);
 
 /* Posts a list of READs, in any order, as one round trip.  When all are done,
  * one FABRIC_READ event brings 'cookie'.  What is read may be torn down to
  * single bytes where the server writes at the same time.  ERR_USAGE when a
- * piece is out of the region. */
+ * piece is out of the region, ERR_AGAIN when FABRIC_READ_LISTS_MAX lists are on
+ * their way. */
 int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
 		size_t count, uint64_t cookie);
 

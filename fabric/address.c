@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "fabric/address.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+static int parse_path(const char *path, struct fabric_address *address);
+static int parse_host_and_port(const char *rest,
+			       struct fabric_address *address);
+
+static const char *after_prefix(const char *text, const char *prefix)
+{
+	size_t size = strlen(prefix);
+	return strncmp(text, prefix, size) ? NULL : text + size;
+}
+
+int fabric_address_parse(const char *text, struct fabric_address *address)
+{
+	const char *rest;
+
+	if (strlen(text) >= sizeof(address->text))
+		return err_set(ERR_USAGE, "address too long: %.40s...", text);
+	memset(address, 0, sizeof(*address));
+	strcpy(address->text, text);
+	if ((rest = after_prefix(text, "shm://")))
+		return parse_path(rest, address);
+	if ((rest = after_prefix(text, "tcp://")))
+		return parse_host_and_port(rest, address);
+	if (after_prefix(text, "verbs://"))
+		return err_set(ERR_UNSUPPORTED,
+			       "%s: the verbs fabric is not built in", text);
+	return err_set(ERR_USAGE,
+		       "'%s' is no address: want shm:///path/to.sock or "
+		       "tcp://host:port",
+		       text);
+}
+
+static int parse_path(const char *path, struct fabric_address *address)
+{
+	address->scheme = FABRIC_SCHEME_SHM;
+	if (path[0] != '/' || !path[1])
+		return err_set(ERR_USAGE,
+			       "%s: want an absolute path: shm:///path/to.sock",
+			       address->text);
+	if (strlen(path) >= sizeof(address->path))
+		return err_set(ERR_USAGE,
+			       "%s: the path of a Unix socket has at most %zu "
+			       "bytes",
+			       address->text, sizeof(address->path) - 1);
+	strcpy(address->path, path);
+	return 0;
+}
+
+/* Finds the host in "host:port" or "[v6]:port"; returns the colon after it, or
+ * NULL. */
+static const char *find_host(const char *rest, const char **host, size_t *size)
+{
+	bool bracketed = rest[0] == '[';
+	const char *end = strchr(rest, bracketed ? ']' : ':');
+	if (!end)
+		return NULL;
+	*host = rest + bracketed;
+	*size = (size_t)(end - *host);
+	return end + bracketed;
+}
+
+static bool is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	return digits && digits < FABRIC_PORT_SIZE && !text[digits] &&
+	       strtoul(text, NULL, 10) <= 65535;
+}
+
+static int parse_host_and_port(const char *rest, struct fabric_address *address)
+{
+	const char *host;
+	size_t size;
+
+	address->scheme = FABRIC_SCHEME_TCP;
+	const char *colon = find_host(rest, &host, &size);
+	if (!colon || *colon != ':' || !size || size >= sizeof(address->host))
+		return err_set(ERR_USAGE,
+			       "%s: want tcp://host:port or tcp://[v6]:port",
+			       address->text);
+	if (!is_port(colon + 1))
+		return err_set(ERR_USAGE, "%s: '%s' is no port", address->text,
+			       colon + 1);
+	memcpy(address->host, host, size);
+	strcpy(address->port, colon + 1);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef FABRIC_ADDRESS_H
+#define FABRIC_ADDRESS_H
+
+/* Addresses taken apart: "shm:///run/catfish.sock", "tcp://host:port",
+ * "tcp://[v6]:port".
+ *
+ * Thread-safety: pure functions. */
+
+#include <sys/un.h>
+
+enum fabric_scheme {
+	FABRIC_SCHEME_SHM,
+	FABRIC_SCHEME_TCP,
+};
+
+enum {
+	/* With its terminating 0, as are the sizes below.  A DNS name has at
+	 * most 253 characters. */
+	FABRIC_ADDRESS_SIZE = 320,
+	FABRIC_PATH_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path),
+	FABRIC_HOST_SIZE = 256,
+	FABRIC_PORT_SIZE = sizeof("65535"),
+};
+
+struct fabric_address {
+	enum fabric_scheme scheme;
+	char text[FABRIC_ADDRESS_SIZE]; /* the whole of it */
+	char path[FABRIC_PATH_SIZE];	/* shm: absolute */
+	char host[FABRIC_HOST_SIZE];	/* tcp: without the brackets */
+	char port[FABRIC_PORT_SIZE];	/* tcp: 0 to 65535, in decimal */
+};
+
+/* ERR_USAGE when it can't be an address, ERR_UNSUPPORTED when it is one of a
+ * fabric that is not built in. */
+int fabric_address_parse(const char *text, struct fabric_address *address);
+
+#endif
