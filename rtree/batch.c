@@ -51,6 +51,7 @@ void rtree_batch_commit(struct rtree_batch *batch, uint64_t *version)
 	for (size_t i = 0; i < batch->spare_count; i++)
 		region_give_back_page(region, batch->spare[i]);
 	tree_of(batch)->page_count = batch->page_count;
+	region_show_pages(region);
 	batch->open = false;
 	*version = batch->version;
 }
@@ -59,6 +60,7 @@ void rtree_batch_abort(struct rtree_batch *batch)
 {
 	for (size_t i = 0; i < batch->taken_count; i++)
 		region_give_back_page(batch->region, batch->taken[i]);
+	region_show_pages(batch->region);
 	batch->open = false;
 }
 

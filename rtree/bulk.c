@@ -291,16 +291,18 @@ int rtree_replace(struct rtree_batch *batch, const struct item *items,
 		.item_count = count,
 		.leaf_count = count_leaves(count),
 	};
-	int error = batch_reserve(batch, count_pages(count), PAGES_RESERVED);
-	if (!error)
-		error = make_keys(&p);
+	int error = make_keys(&p);
 	if (error)
 		return error;
+	error = batch_reserve(batch, count_pages(count), PAGES_RESERVED);
+	if (error)
+		goto free_keys;
 	node_ref old = batch->root;
 	batch->root =
 		batch_ref(build(&p, root_level(p.leaf_count), 0, p.leaf_count));
 	batch->item_count = count;
 	drop_tree(batch, old);
+free_keys:
 	free(p.keys);
-	return 0;
+	return error;
 }

@@ -24,10 +24,9 @@ struct trail {
 static bool find(const struct rtree_batch *batch, const struct node *node,
 		 const struct item *item, int depth, struct trail *trail)
 {
-	struct grid_box box = grid_box(&node->header, &item->rect);
-	uint64_t possible =
-		kernel_select(node, node->header.count, RELATION_CONTAINS, &box)
-			.possible;
+	uint64_t possible = kernel->select(node, node->header.count,
+					   RELATION_CONTAINS, &item->rect)
+				    .possible;
 
 	for (; possible; possible &= possible - 1) {
 		int i = __builtin_ctzll(possible);

@@ -2,15 +2,18 @@
 #ifndef RTREE_KERNEL_H
 #define RTREE_KERNEL_H
 
-/* The inner loop of every search: which of a node's entries can match, and
- * which of these do for certain, by their cells alone.
+/* What a search does with one node, compiled for each kind of processor and
+ * chosen when the program starts.
  *
- * Thread-safety: pure functions, chosen for this processor on first use. */
+ * Thread-safety: pure functions on the caller's memory. */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/rect.h"
 #include "rtree/grid.h"
+#include "rtree/walk.h"
 
 /* One bit for each entry. */
 struct selection {
@@ -18,17 +21,45 @@ struct selection {
 	uint64_t certain;  /* of these: the cells alone prove it */
 };
 
-/* Entries of 'node' that stand to a query, of which 'box' are the cells on the
- * node's grid, in 'relation'.  Only bits of the first 'count' entries are set.
- * For an inner node the relation is what its children's bounds must fulfil so
- * that there can be answers below. */
-struct selection kernel_select(const struct node *node, unsigned count,
-			       enum relation relation,
-			       const struct grid_box *box);
+struct kernel {
+	const char *name; /* "avx512", "avx2" or "portable" */
 
-/* The name of what runs: "avx512", "avx2" or "portable".  The environment's
- * CATFISH_KERNEL names another; one that this processor can't run, or that is
- * unknown, is passed over. */
-const char *kernel_name(void);
+	/* Entries of 'node' that stand to 'query' in 'relation', going by their
+	 * cells; only bits of the first 'count' entries are set.  For an inner
+	 * node: whose bounds do. */
+	struct selection (*select)(const struct node *node, unsigned count,
+				   enum relation relation,
+				   const struct rect *query);
+
+	int (*feed)(struct walk *walk, const struct walk_wanted *wanted,
+		    const struct node *node, uint64_t *hits);
+	int (*run)(struct walk *walk, const char *memory, walk_found *found,
+		   void *context);
+	int (*run_group)(const struct rect *queries, size_t count,
+			 enum relation relation, node_ref root,
+			 const char *memory, uint64_t page_count,
+			 walk_group_found *found, void *context);
+};
+
+/* The fastest that this processor runs.  The environment's CATFISH_KERNEL names
+ * another; one that doesn't run here, or is unknown, is passed over. */
+extern const struct kernel *kernel;
+
+/* Kernel 'i' of those that were compiled, the fastest first, or NULL behind the
+ * last; and whether this processor runs it. */
+const struct kernel *kernel_at(unsigned i);
+bool kernel_runs_here(const struct kernel *k);
+
+/* --- For the kernels themselves ----------------------------------------- */
+
+/* Says that 'header' is not that of the node that was wanted, or that there
+ * are more nodes than pages. */
+int walk_wrong_node(const struct walk_wanted *wanted,
+		    const struct node_header *header);
+int walk_wrong_ref(node_ref ref, uint64_t page_count);
+int walk_endless(void);
+
+/* Makes room for NODE_LANES more in the stack. */
+int walk_grow(struct walk *walk);
 
 #endif

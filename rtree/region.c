@@ -324,10 +324,6 @@ void region_reclaim(struct region *region, bool all)
 		reclaim_retired(region, &pinned, most, &horizon);
 		region_raise_horizon(region, horizon);
 	}
-	store_relaxed(&region->free_shown, region_pages_available(region));
-	store_relaxed(&region->retired_shown,
-		      region->retired.tail - region->retired.head +
-			      region->held.tail - region->held.head);
 }
 
 bool region_has_retired(const struct region *region)
@@ -363,6 +359,14 @@ uint32_t region_take_page(struct region *region)
 void region_give_back_page(struct region *region, uint32_t page)
 {
 	region->free_pages[region->free_count++] = page;
+}
+
+void region_show_pages(struct region *region)
+{
+	store_relaxed(&region->free_shown, region_pages_available(region));
+	store_relaxed(&region->retired_shown,
+		      region->retired.tail - region->retired.head +
+			      region->held.tail - region->held.head);
 }
 
 /* --- Pins --------------------------------------------------------------- */

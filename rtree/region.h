@@ -104,6 +104,9 @@ uint32_t region_take_page(struct region *region);
 /* Gives back a page that was never published. */
 void region_give_back_page(struct region *region, uint32_t page);
 
+/* Shows the numbers of free and retired pages to other threads. */
+void region_show_pages(struct region *region);
+
 /* Publishes a version: from here on readers that come find it. */
 void region_publish(struct region *region, uint64_t version, node_ref root,
 		    uint64_t item_count);

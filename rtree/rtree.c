@@ -125,24 +125,26 @@ const struct node *rtree_node(const struct rtree *tree, node_ref ref)
 
 int rtree_search(const struct rtree *tree, const struct root *root,
 		 const struct rect *query, enum relation relation,
-		 rtree_found *found, void *context)
+		 walk_found *found, void *context)
 {
 	struct walk walk;
-	struct walk_wanted wanted;
 	int error = walk_begin(&walk, query, relation, root->ref,
 			       tree->region.page_count);
 	if (error)
 		return error;
-	walk.memory = tree->region.memory;
-	while (!error && walk_next(&walk, &wanted)) {
-		const struct node *node = rtree_node(tree, wanted.ref);
-		uint64_t hits;
-		error = walk_feed(&walk, &wanted, node, &hits);
-		if (!error && hits)
-			error = found(context, node, hits);
-	}
+	error = walk_run(&walk, tree->region.memory, found, context);
 	walk_end(&walk);
 	return error;
+}
+
+int rtree_search_group(const struct rtree *tree, const struct root *root,
+		       const struct rect *queries, size_t count,
+		       enum relation relation, walk_group_found *found,
+		       void *context)
+{
+	return walk_run_group(queries, count, relation, root->ref,
+			      tree->region.memory, tree->region.page_count,
+			      found, context);
 }
 
 /* Counts the nodes below 'node' without touching leaves. */

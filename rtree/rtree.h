@@ -19,6 +19,7 @@
 
 #include "base/rect.h"
 #include "rtree/root.h"
+#include "rtree/walk.h"
 
 struct rtree;
 struct rtree_batch;
@@ -76,10 +77,15 @@ const struct node *rtree_node(const struct rtree *tree, node_ref ref);
 
 /* Calls 'found' with each leaf that has answers and their bits; stops early,
  * and returns what it returned, when that is not 0. */
-typedef int rtree_found(void *context, const struct node *leaf, uint64_t hits);
 int rtree_search(const struct rtree *tree, const struct root *root,
 		 const struct rect *query, enum relation relation,
-		 rtree_found *found, void *context);
+		 walk_found *found, void *context);
+
+/* The same for several queries at once, interleaved. */
+int rtree_search_group(const struct rtree *tree, const struct root *root,
+		       const struct rect *queries, size_t count,
+		       enum relation relation, walk_group_found *found,
+		       void *context);
 
 /* --- Writing ------------------------------------------------------------ */
 

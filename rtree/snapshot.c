@@ -351,5 +351,6 @@ int rtree_load(struct rtree *tree, int fd, const char *name)
 	tree->page_count = header.page_count - 1;
 	region_publish(region, header.version, node_ref_make(1, header.version),
 		       header.item_count);
+	region_show_pages(region);
 	return 0;
 }

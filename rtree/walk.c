@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The one search: from node to node without knowing where they come from. */
+/* Walks: where they begin and end, and what can go wrong in them.  What is done
+ * with a node is in kernel_body.h. */
 
 #include "rtree/walk.h"
 
@@ -15,35 +16,26 @@ enum {
 		       sizeof(struct walk_wanted)
 };
 
-static int check_ref(const struct walk *walk, node_ref ref)
+static bool ref_in_range(node_ref ref, uint64_t page_count)
 {
-	uint64_t page = node_ref_page(ref);
-
-	if (page == 0 || page >= walk->page_count)
-		return err_set(ERR_DAMAGED,
-			       "a node names page %llu of a region of %llu",
-			       (unsigned long long)page,
-			       (unsigned long long)walk->page_count);
-	return 0;
+	return node_ref_page(ref) > 0 && node_ref_page(ref) < page_count;
 }
 
 int walk_begin(struct walk *walk, const struct rect *query,
 	       enum relation relation, node_ref root, uint64_t page_count)
 {
+	if (!ref_in_range(root, page_count))
+		return walk_wrong_ref(root, page_count);
 	walk->query = *query;
 	walk->relation = relation;
 	walk->stack = walk->inline_stack;
-	walk->depth = 0;
+	walk->depth = 1;
 	walk->capacity = STACK_INLINE;
 	walk->page_count = page_count;
 	walk->nodes = 0;
 	walk->leaves = 0;
 	walk->memory = NULL;
-
-	int error = check_ref(walk, root);
-	if (error)
-		return error;
-	walk->stack[walk->depth++] = (struct walk_wanted){
+	walk->stack[0] = (struct walk_wanted){
 		.ref = root,
 		.level = WALK_LEVEL_UNKNOWN,
 	};
@@ -58,28 +50,35 @@ bool walk_next(struct walk *walk, struct walk_wanted *wanted)
 	return true;
 }
 
-/* Whether 'header' is that of the node that was wanted. */
-static int check_header(const struct node_header *header,
-			const struct walk_wanted *wanted)
+int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
+	      const struct node *node, uint64_t *hits)
 {
-	bool level_known = wanted->level != WALK_LEVEL_UNKNOWN;
-
-	if (header->kind == NODE_KIND &&
-	    header->page == node_ref_page(wanted->ref) &&
-	    (uint32_t)header->birth == node_ref_birth(wanted->ref) &&
-	    header->count <= NODE_CAPACITY && header->level <= NODE_LEVEL_MAX &&
-	    (!level_known || header->level == wanted->level))
-		return 0;
-	return err_set(ERR_DAMAGED,
-		       "page %u does not hold node %u.%u of level %d: "
-		       "kind %u, page %u, birth %u, level %u, count %u",
-		       node_ref_page(wanted->ref), node_ref_page(wanted->ref),
-		       node_ref_birth(wanted->ref), wanted->level, header->kind,
-		       header->page, (unsigned)header->birth, header->level,
-		       header->count);
+	return kernel->feed(walk, wanted, node, hits);
 }
 
-static int grow_stack(struct walk *walk)
+int walk_run(struct walk *walk, const void *memory, walk_found *found,
+	     void *context)
+{
+	return kernel->run(walk, memory, found, context);
+}
+
+int walk_run_group(const struct rect *queries, size_t count,
+		   enum relation relation, node_ref root, const void *memory,
+		   uint64_t page_count, walk_group_found *found, void *context)
+{
+	if (!ref_in_range(root, page_count))
+		return walk_wrong_ref(root, page_count);
+	return kernel->run_group(queries, count, relation, root, memory,
+				 page_count, found, context);
+}
+
+void walk_end(struct walk *walk)
+{
+	if (walk->stack != walk->inline_stack)
+		free(walk->stack);
+}
+
+int walk_grow(struct walk *walk)
 {
 	size_t capacity = walk->capacity * 2;
 	bool is_inline = walk->stack == walk->inline_stack;
@@ -94,86 +93,25 @@ static int grow_stack(struct walk *walk)
 	return 0;
 }
 
-static void prefetch_node(const struct walk *walk, node_ref ref)
+int walk_wrong_ref(node_ref ref, uint64_t page_count)
 {
-	const char *node =
-		walk->memory + (uint64_t)node_ref_page(ref) * RTREE_PAGE_SIZE;
-	for (size_t line = 0; line < offsetof(struct node, bounds); line += 64)
-		__builtin_prefetch(node + line);
+	return err_set(ERR_DAMAGED, "a node names page %u of a region of %llu",
+		       node_ref_page(ref), (unsigned long long)page_count);
 }
 
-/* Wants the children that 'selected' has bits for. */
-static int want_children(struct walk *walk, const struct node *node, int level,
-			 uint64_t selected)
+int walk_wrong_node(const struct walk_wanted *wanted,
+		    const struct node_header *header)
 {
-	if (walk->depth + NODE_LANES > walk->capacity) {
-		int error = grow_stack(walk);
-		if (error)
-			return error;
-	}
-	for (; selected; selected &= selected - 1) {
-		node_ref ref = node->child[__builtin_ctzll(selected)];
-		int error = check_ref(walk, ref);
-		if (error)
-			return error;
-		walk->stack[walk->depth++] = (struct walk_wanted){
-			.ref = ref,
-			.level = level - 1,
-		};
-		if (walk->memory)
-			prefetch_node(walk, ref);
-	}
-	return 0;
+	return err_set(ERR_DAMAGED,
+		       "page %u does not hold the node of level %d born in %u: "
+		       "kind %u, page %u, birth %u, level %u, count %u",
+		       node_ref_page(wanted->ref), wanted->level,
+		       node_ref_birth(wanted->ref), header->kind, header->page,
+		       (unsigned)header->birth, header->level, header->count);
 }
 
-/* Looks at the exact coordinates of the entries that the cells leave open. */
-static uint64_t decide(const struct walk *walk, const struct node *leaf,
-		       struct selection s)
+int walk_endless(void)
 {
-	uint64_t hits = s.certain;
-
-	for (uint64_t open = s.possible & ~s.certain; open; open &= open - 1) {
-		int i = __builtin_ctzll(open);
-		if (rect_relation_holds(walk->relation, &leaf->rect[i],
-					&walk->query))
-			hits |= UINT64_C(1) << i;
-	}
-	return hits;
-}
-
-int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
-	      const struct node *node, uint64_t *hits)
-{
-	/* A copy, so that what was checked is what is used. */
-	const struct node_header header = node->header;
-	int error = check_header(&header, wanted);
-	if (error)
-		return error;
-	if (walk->nodes >= walk->page_count)
-		return err_set(ERR_DAMAGED,
-			       "the tree has more nodes than the region pages");
-	walk->nodes++;
-
-	struct grid_box box = grid_box(&header, &walk->query);
-	if (header.level == 0) {
-		walk->leaves++;
-		*hits = decide(walk, node,
-			       kernel_select(node, header.count, walk->relation,
-					     &box));
-		return 0;
-	}
-	/* An item within the query lies in a child that intersects it. */
-	enum relation relation = walk->relation == RELATION_CONTAINS
-					 ? RELATION_CONTAINS
-					 : RELATION_INTERSECTS;
-	*hits = 0;
-	return want_children(
-		walk, node, header.level,
-		kernel_select(node, header.count, relation, &box).possible);
-}
-
-void walk_end(struct walk *walk)
-{
-	if (walk->stack != walk->inline_stack)
-		free(walk->stack);
+	return err_set(ERR_DAMAGED,
+		       "the tree has more nodes than the region has pages");
 }

@@ -21,6 +21,7 @@
  *
  * Thread-safety: one walk, one thread. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,7 +31,8 @@
 /* A node that the walk wants. */
 struct walk_wanted {
 	node_ref ref;
-	int level; /* WALK_LEVEL_UNKNOWN for a root */
+	int16_t level; /* WALK_LEVEL_UNKNOWN for a root */
+	bool covered;  /* its bounds lie within the query: all below match */
 };
 
 enum { WALK_LEVEL_UNKNOWN = -1 };
@@ -66,6 +68,23 @@ bool walk_next(struct walk *walk, struct walk_wanted *wanted);
 int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 	      const struct node *node, uint64_t *hits);
 
+/* Called with each leaf that has answers, and their bits.  Another value than 0
+ * ends the walk and is returned by it. */
+typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
+
+/* Feeds the walk to its end from a region in memory. */
+int walk_run(struct walk *walk, const void *memory, walk_found *found,
+	     void *context);
+
 void walk_end(struct walk *walk);
+
+/* Several walks at once from a region in memory, all from one root: each asks
+ * for its next nodes to be fetched while the others compute.  'found' is also
+ * told the index of the query; answers of different queries come mixed. */
+typedef int walk_group_found(void *context, size_t query,
+			     const struct node *leaf, uint64_t hits);
+int walk_run_group(const struct rect *queries, size_t count,
+		   enum relation relation, node_ref root, const void *memory,
+		   uint64_t page_count, walk_group_found *found, void *context);
 
 #endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The kernel for any processor: 8 lanes at a time in a 64-bit word. */
+
+#include "rtree/kernel.h"
+
+extern const struct kernel kernel_portable;
+
+#define KERNEL_NAME   kernel_portable
+#define KERNEL_STRING "portable"
+#define KERNEL_TARGET
+#define grid_box_of(header, rect) grid_box(header, rect)
+
+static inline uint64_t lanes_at_least(const uint8_t lanes[NODE_LANES],
+				      uint8_t cell)
+{
+	uint64_t bits = 0;
+
+	for (int word = 0; word < NODE_LANES; word += 8) {
+		uint8_t bytes[8];
+		uint64_t packed = 0;
+		for (int i = 0; i < 8; i++)
+			bytes[i] = lanes[word + i] >= cell;
+		memcpy(&packed, bytes, sizeof(packed));
+		/* Gathers the lowest bit of each byte in the top byte. */
+		bits |= (packed * UINT64_C(0x0102040810204080) >> 56) << word;
+	}
+	return bits;
+}
+
+static inline uint64_t lanes_at_most(const uint8_t lanes[NODE_LANES],
+				     uint8_t cell)
+{
+	return cell == UINT8_MAX ? ~UINT64_C(0)
+				 : ~lanes_at_least(lanes, (uint8_t)(cell + 1));
+}
+
+#include "rtree/kernel_body.h"
