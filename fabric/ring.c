@@ -21,6 +21,7 @@ enum {
 	LENGTH_MASK = 0x7fffffff,
 	/* Messages after which credits are given back. */
 	MESSAGES_DUE = FABRIC_MESSAGES_MAX / 4,
+	EVENTS_PER_POLL = 16,
 };
 
 #define CREDIT_FLAG UINT32_C(0x80000000)
@@ -46,12 +47,20 @@ struct fabric_ring {
 	uint32_t out_slots;    /* taken by messages that are on their way */
 	uint32_t out_messages; /* on their way */
 	struct direction in;
-	uint32_t due_slots; /* to be given back */
+	/* Lengths of messages that were announced and not received yet: a
+	 * circle, since credits are looked for behind them. */
+	uint32_t announced[FABRIC_MESSAGES_MAX];
+	uint32_t announced_begin, announced_count;
+	unsigned reads_done; /* not told yet */
+	uint32_t due_slots;  /* to be given back */
 	uint32_t due_messages;
-	int error; /* of giving credit, told when the next message is wanted */
+	int error; /* told when no message is left */
 };
 
-static int take_message(struct fabric_ring *ring, uint32_t size, void *message);
+static int take_event(struct fabric_ring *ring,
+		      const struct fabric_event *event);
+static int take_announcement(struct fabric_ring *ring, uint32_t size);
+static int64_t take_message(struct fabric_ring *ring, void *message);
 static int take_credit(struct fabric_ring *ring, uint32_t immediate);
 
 /* --- Where messages stand ----------------------------------------------- */
@@ -140,36 +149,73 @@ int fabric_ring_send(struct fabric_ring *ring, const void *message,
 		return err_set(ERR_USAGE,
 			       "a message has 1 to %u bytes here, not %u",
 			       message_max(&ring->out), size);
-	if (!fabric_ring_has_room(ring, size))
-		return ERR_AGAIN;
+	if (!fabric_ring_has_room(ring, size)) {
+		int came = fabric_ring_poll(ring);
+		if (came < 0)
+			return came;
+		if (!fabric_ring_has_room(ring, size))
+			return ERR_AGAIN;
+	}
 	ring->out_messages++;
 	ring->out_slots += slots_taken(&ring->out, size);
 	return fabric_write(ring->link, advance(&ring->out, size), message,
 			    size, size);
 }
 
+int fabric_ring_poll(struct fabric_ring *ring)
+{
+	struct fabric_event events[EVENTS_PER_POLL];
+
+	if (ring->error)
+		return ring->error;
+	int count = fabric_poll(ring->link, events, EVENTS_PER_POLL);
+	for (int i = 0; i < count && !ring->error; i++)
+		ring->error = take_event(ring, &events[i]);
+	return ring->error ? ring->error : count;
+}
+
 int64_t fabric_ring_receive(struct fabric_ring *ring, void *message,
 			    unsigned *reads_done)
 {
-	struct fabric_event event;
+	int came = 1;
 
-	while (!ring->error) {
-		int count = fabric_poll(ring->link, &event, 1);
-		if (count <= 0)
-			return count;
-		if (event.kind == FABRIC_READ) {
-			if (reads_done)
-				++*reads_done;
-			continue;
-		}
-		if (!(event.immediate & CREDIT_FLAG)) {
-			int error =
-				take_message(ring, event.immediate, message);
-			return error ? error : (int64_t)event.immediate;
-		}
-		ring->error = take_credit(ring, event.immediate);
+	while (!ring->announced_count && came > 0)
+		came = fabric_ring_poll(ring);
+	if (reads_done)
+		*reads_done += ring->reads_done;
+	ring->reads_done = 0;
+	/* What came before an error is good. */
+	return ring->announced_count ? take_message(ring, message) : came;
+}
+
+static int take_event(struct fabric_ring *ring,
+		      const struct fabric_event *event)
+{
+	if (event->kind == FABRIC_READ) {
+		ring->reads_done++;
+		return 0;
 	}
-	return ring->error;
+	if (event->immediate & CREDIT_FLAG)
+		return take_credit(ring, event->immediate);
+	return take_announcement(ring, event->immediate);
+}
+
+/* Its length is all that the peer says of a message. */
+static int take_announcement(struct fabric_ring *ring, uint32_t size)
+{
+	if (!size || size > message_max(&ring->in))
+		return err_set(ERR_PROTOCOL,
+			       "the other end announced a message of %u bytes, "
+			       "1 to %u are possible",
+			       size, message_max(&ring->in));
+	if (ring->announced_count == FABRIC_MESSAGES_MAX)
+		return err_set(ERR_PROTOCOL,
+			       "the other end sent more than %d messages "
+			       "without credit",
+			       FABRIC_MESSAGES_MAX);
+	ring->announced[(ring->announced_begin + ring->announced_count++) %
+			FABRIC_MESSAGES_MAX] = size;
+	return 0;
 }
 
 /* Gives back what is due.  The message that was received is good whether or not
@@ -188,25 +234,24 @@ static void give_credit(struct fabric_ring *ring)
 		ring->error = error;
 }
 
-/* Copies a message out.  Its length is all that the peer says of it.  A peer
- * that sends without credit overwrites only what it sent itself. */
-static int take_message(struct fabric_ring *ring, uint32_t size, void *message)
+/* Copies the oldest message out and returns its size.  A peer that sends
+ * without credit overwrites only what it sent itself. */
+static int64_t take_message(struct fabric_ring *ring, void *message)
 {
 	uint32_t inbox_size;
 	const uint8_t *inbox = fabric_inbox(ring->link, &inbox_size);
+	uint32_t size = ring->announced[ring->announced_begin];
 
-	if (!size || size > message_max(&ring->in))
-		return err_set(ERR_PROTOCOL,
-			       "the other end announced a message of %u bytes, "
-			       "1 to %u are possible",
-			       size, message_max(&ring->in));
+	ring->announced_begin =
+		(ring->announced_begin + 1) % FABRIC_MESSAGES_MAX;
+	ring->announced_count--;
 	ring->due_messages++;
 	ring->due_slots += slots_taken(&ring->in, size);
 	memcpy(message, inbox + advance(&ring->in, size), size);
 	if (ring->due_messages >= MESSAGES_DUE ||
 	    ring->due_slots >= ring->in.slots / 4)
 		give_credit(ring);
-	return 0;
+	return size;
 }
 
 static int take_credit(struct fabric_ring *ring, uint32_t immediate)

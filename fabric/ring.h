@@ -48,6 +48,12 @@ int fabric_ring_send(struct fabric_ring *ring, const void *message,
 /* Whether a message of that size could be sent now. */
 bool fabric_ring_has_room(const struct fabric_ring *ring, uint32_t size);
 
+/* Takes in what has come: credits, and which messages can be received; returns
+ * 0 when nothing had.  Whoever sends polls too when there is no room, so credit
+ * is found behind messages that nobody wants to receive yet.  Before sleeping,
+ * poll until nothing comes: after fabric_arm() this is the last look. */
+int fabric_ring_poll(struct fabric_ring *ring);
+
 /* Takes the next message into 'message', which has room for receive_max bytes,
  * and returns its size; 0 when there is none.  Completed READ lists that it
  * meets on the way are counted into '*reads_done' (which may be NULL when the
