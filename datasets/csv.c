@@ -59,7 +59,9 @@ static const struct column all_columns[COLUMNS_MAX] = {
 	{"new_ymin", 5}, {"new_xmax", 6}, {"new_ymax", 7},
 };
 
+static int create(int fd, const char *name, struct csv_reader **reader);
 static int read_header(struct csv_reader *reader, enum csv_kind kind);
+static bool names_column(struct csv_reader *reader, const char *wanted);
 static int next_record(struct csv_reader *reader, struct record *record);
 static int set_rect(const struct csv_reader *reader, const double *number,
 		    struct rect *rect);
@@ -72,7 +74,8 @@ int csv_open(const char *path, enum csv_kind kind, struct csv_reader **reader)
 
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
-		return err_set(ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+		return err_set(err_of_errno(errno), "%s: %s", path,
+			       strerror(errno));
 
 	int error = csv_open_fd(fd, path, kind, reader);
 	if (error)
@@ -85,29 +88,17 @@ int csv_open(const char *path, enum csv_kind kind, struct csv_reader **reader)
 int csv_open_fd(int fd, const char *name, enum csv_kind kind,
 		struct csv_reader **reader)
 {
-	struct csv_reader *new = malloc(sizeof(*new));
-	char *name_copy = strdup(name);
-	struct stat stat;
-	int error = ERR_NO_MEMORY;
+	struct csv_reader *new;
+	int error = create(fd, name, &new);
 
-	if (!new || !name_copy)
-		goto free_both;
-	memset(new, 0, offsetof(struct csv_reader, buffer));
-	new->name = name_copy;
-	new->fd = fd;
-	new->bytes_total = fstat(fd, &stat) || !S_ISREG(stat.st_mode)
-				   ? 0
-				   : (uint64_t)stat.st_size;
+	if (error)
+		return error;
 	error = read_header(new, kind);
 	if (error)
-		goto free_both;
-	*reader = new;
-	return 0;
-
-free_both:
-	free(name_copy);
-	free(new);
-	return error == ERR_NO_MEMORY ? err_set(error, "no memory") : error;
+		csv_close(new);
+	else
+		*reader = new;
+	return error;
 }
 
 int csv_next_item(struct csv_reader *reader, struct item *item)
@@ -158,16 +149,39 @@ void csv_close(struct csv_reader *reader)
 	free(reader);
 }
 
-bool csv_recognises(const char *path, enum csv_kind kind)
+bool csv_recognises(const char *path)
 {
-	struct csv_reader *reader;
+	struct csv_reader *reader = NULL;
+	struct stat status;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	bool yes = fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) &&
+		   !create(fd, path, &reader) && names_column(reader, "xmin");
+
+	csv_close(reader);
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* A reader that has read nothing yet. */
+static int create(int fd, const char *name, struct csv_reader **reader)
+{
+	struct csv_reader *new = malloc(sizeof(*new));
+	char *name_copy = strdup(name);
 	struct stat status;
 
-	if (stat(path, &status) || !S_ISREG(status.st_mode) ||
-	    csv_open(path, kind, &reader))
-		return false;
-	csv_close(reader);
-	return true;
+	if (!new || !name_copy) {
+		free(name_copy);
+		free(new);
+		return err_set(ERR_NO_MEMORY, "no memory");
+	}
+	memset(new, 0, offsetof(struct csv_reader, buffer));
+	new->name = name_copy;
+	new->fd = fd;
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode))
+		new->bytes_total = (uint64_t)status.st_size;
+	*reader = new;
+	return 0;
 }
 
 /* --- Lines -------------------------------------------------------------- */
@@ -271,32 +285,29 @@ static const char *show(char shown[SHOWN_MAX + 1], const char *text,
 
 /* --- The header --------------------------------------------------------- */
 
+static int take_header(struct csv_reader *reader, char **line, char **line_end);
+static bool next_name(char **line, char *line_end, const char **name,
+		      const char **end);
 static const char *trim(const char *text, const char **end);
 static int add_column(struct csv_reader *reader, int wanted, const char *name,
 		      const char *end);
 
 static int read_header(struct csv_reader *reader, enum csv_kind kind)
 {
-	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	int wanted = kind == CSV_MOVES ? COLUMNS_MAX : 1 + 2 * DIMENSIONS;
 	char *line, *line_end;
-	int more = take_line(reader, &line, &line_end);
+	const char *name, *end;
+	int more = take_header(reader, &line, &line_end);
 
 	if (more < 0)
 		return more;
 	if (!more)
 		return err_set(ERR_DATA, "%s: empty, not even a header",
 			       reader->name);
-	if (line_end - line >= 3 && !memcmp(line, byte_order_mark, 3))
-		line += 3;
-	for (const char *p = line; p <= line_end;) {
-		const char *end = memchr(p, ',', (size_t)(line_end - p));
-		if (!end)
-			end = line_end;
-		int error = add_column(reader, wanted, p, end);
+	while (next_name(&line, line_end, &name, &end)) {
+		int error = add_column(reader, wanted, name, end);
 		if (error)
 			return error;
-		p = end + 1;
 	}
 	if (reader->column_count < wanted)
 		return bad_line(reader,
@@ -309,12 +320,50 @@ static int read_header(struct csv_reader *reader, enum csv_kind kind)
 	return 0;
 }
 
+static bool names_column(struct csv_reader *reader, const char *wanted)
+{
+	char *line, *line_end;
+	const char *name, *end;
+
+	if (take_header(reader, &line, &line_end) <= 0)
+		return false;
+	while (next_name(&line, line_end, &name, &end))
+		if ((size_t)(end - name) == strlen(wanted) &&
+		    !memcmp(name, wanted, strlen(wanted)))
+			return true;
+	return false;
+}
+
+/* Takes the first line, without its byte order mark. */
+static int take_header(struct csv_reader *reader, char **line, char **line_end)
+{
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	int more = take_line(reader, line, line_end);
+
+	if (more > 0 && *line_end - *line >= 3 &&
+	    !memcmp(*line, byte_order_mark, 3))
+		*line += 3;
+	return more;
+}
+
+/* Takes the next name of a header; false when there is none. */
+static bool next_name(char **line, char *line_end, const char **name,
+		      const char **end)
+{
+	if (*line > line_end)
+		return false;
+	char *comma = memchr(*line, ',', (size_t)(line_end - *line));
+	*end = comma ? comma : line_end;
+	*name = trim(*line, end);
+	*line = (comma ? comma : line_end) + 1;
+	return true;
+}
+
 static int add_column(struct csv_reader *reader, int wanted, const char *name,
 		      const char *end)
 {
 	char shown[SHOWN_MAX + 1];
 
-	name = trim(name, &end);
 	show(shown, name, end);
 	for (int i = 0; i < reader->column_count; i++)
 		if (!strcmp(reader->column[i].name, shown))

@@ -63,8 +63,8 @@ void csv_progress(const struct csv_reader *reader, uint64_t *done,
 /* Closes the reader; NULL is fine. */
 void csv_close(struct csv_reader *reader);
 
-/* Whether the file's first line is the header of that kind.  False as well when
- * it can't be read, or is no regular file. */
-bool csv_recognises(const char *path, enum csv_kind kind);
+/* Whether the file's first line names the column xmin, so that it is meant to
+ * be read here.  False as well when it can't be read, or is no regular file. */
+bool csv_recognises(const char *path);
 
 #endif

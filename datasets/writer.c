@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/parse.h"
+#include "base/format.h"
 
 /* Room for the longest line: a few words, two ids and a polygon. */
 enum { LINE_SIZE = 256 + 10 * FORMAT_DOUBLE_SIZE };
@@ -100,8 +100,8 @@ static int put_text(struct writer *writer, const char *text, size_t size)
 
 static int cannot_write(void)
 {
-	return err_set(ERR_SYSTEM, "can't write the results: %s",
-		       strerror(errno));
+	return err_set(errno == ENOSPC ? ERR_NO_ROOM : ERR_SYSTEM,
+		       "can't write the results: %s", strerror(errno));
 }
 
 /* --- Lines -------------------------------------------------------------- */

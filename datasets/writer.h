@@ -50,13 +50,13 @@ void writer_begin(struct writer *writer, FILE *file, enum writer_format format,
 		  bool several_queries);
 
 /* Writes one item; 'query' is the id of the query that it answers, of no
- * meaning unless there are several.  ERR_SYSTEM when the file can't be
- * written, for instance when whoever reads it has gone: no more needs to be
- * fetched. */
+ * meaning unless there are several.  ERR_NO_ROOM when the disk is full,
+ * ERR_SYSTEM when the file can't be written otherwise, for instance when
+ * whoever reads it has gone: no more needs to be fetched. */
 int writer_item(struct writer *writer, int64_t query, const struct item *item);
 
-/* Writes what a complete answer ends with, and flushes.  ERR_SYSTEM when
- * anything could not be written. */
+/* Writes what a complete answer ends with, and flushes.  Errors as above,
+ * also of what could not be written earlier. */
 int writer_end(struct writer *writer);
 
 #endif

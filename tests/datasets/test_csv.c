@@ -277,8 +277,32 @@ START_TEST(a_missing_file_is_not_found)
 			 ERR_NOT_FOUND);
 	ck_assert_str_eq(err_text(),
 			 "/nowhere/x.csv: No such file or directory");
-	ck_assert(!csv_recognises("/nowhere/x.csv", CSV_ITEMS));
-	ck_assert(!csv_recognises("/", CSV_ITEMS));
+	ck_assert(!csv_recognises("/nowhere/x.csv"));
+	ck_assert(!csv_recognises("/"));
+}
+END_TEST
+
+static bool recognises(const char *text)
+{
+	char name[] = "/tmp/catfish-test-XXXXXX";
+	int fd = mkstemp(name);
+
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	bool yes = csv_recognises(name);
+	remove(name);
+	return yes;
+}
+
+/* Also with columns missing or too many, which is then said. */
+START_TEST(csv_is_recognised_by_a_column_xmin)
+{
+	ck_assert(recognises(HEADER));
+	ck_assert(recognises("\xef\xbb\xbf\"xmin\",b\r\n"));
+	ck_assert(recognises("id,xmin,ymin,xmax,ymax,name\n"));
+	ck_assert(!recognises("id,WKT,xmins\n"));
+	ck_assert(!recognises("{\"xmin\":1}"));
+	ck_assert(!recognises(""));
 }
 END_TEST
 
@@ -301,6 +325,7 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tests, lines_are_read_whole_wherever_a_read_ends);
 	tcase_add_test(tests, a_pipe_is_read_as_it_comes);
 	tcase_add_test(tests, a_missing_file_is_not_found);
+	tcase_add_test(tests, csv_is_recognised_by_a_column_xmin);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -152,7 +152,7 @@ START_TEST(a_full_disk_is_an_error)
 
 	ck_assert_ptr_nonnull(file);
 	writer_begin(&writer, file, WRITER_CSV, false);
-	ck_assert_int_eq(writer_end(&writer), ERR_SYSTEM);
+	ck_assert_int_eq(writer_end(&writer), ERR_NO_ROOM);
 	ck_assert_str_eq(err_text(),
 			 "can't write the results: No space left on device");
 	fclose(file);
