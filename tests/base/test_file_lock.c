@@ -10,7 +10,7 @@
 #include "base/file_lock.h"
 
 static char folder[] = "/tmp/catfish-test-XXXXXX";
-static char path[64], lock_path[64];
+static char path[64], lock_path[80];
 
 static void make_folder(void)
 {
