@@ -4,6 +4,10 @@
 
 #include "datasets/ogr.h"
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "base/err.h"
 
 const char *ogr_verdict_text(enum ogr_verdict verdict)
@@ -15,6 +19,9 @@ const char *ogr_verdict_text(enum ogr_verdict verdict)
 int ogr_open(const struct ogr_options *options, struct ogr_source **source)
 {
 	(void)source;
+	if (access(options->source, F_OK))
+		return err_set(err_of_errno(errno), "%s: %s", options->source,
+			       strerror(errno));
 	return err_set(ERR_UNSUPPORTED,
 		       "%s: this build has no GDAL and reads only CSV with the "
 		       "columns id,xmin,ymin,xmax,ymax",
