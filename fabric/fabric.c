@@ -82,6 +82,12 @@ void fabric_listener_close(struct fabric_listener *listener)
 
 /* --- Client ------------------------------------------------------------- */
 
+static uint64_t deadline_after(uint64_t timeout_ns)
+{
+	uint64_t now = clock_now_ns();
+	return timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+}
+
 int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
 		   uint32_t inbox_size, uint64_t timeout_ns,
 		   uint8_t answer[FABRIC_HELLO_SIZE], struct fabric_link **link)
@@ -91,7 +97,7 @@ int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
 		.hello = hello,
 		.inbox_size = inbox_size,
 		.timeout_ns = timeout_ns,
-		.deadline_ns = clock_now_ns() + timeout_ns,
+		.deadline_ns = deadline_after(timeout_ns),
 	};
 	struct fabric_address parsed;
 	struct fabric_reply reply = {0};
@@ -208,4 +214,10 @@ void fabric_close(struct fabric_link *link)
 {
 	if (link)
 		link->ops->close(link);
+}
+
+int fabric_peer_has_gone(const struct fabric_link *link)
+{
+	return err_set(ERR_CONNECTION, link->is_server ? "the client has gone"
+						       : "the server has gone");
 }

@@ -81,13 +81,16 @@ bool fabric_listener_is_public(const struct fabric_listener *listener);
 int fabric_listener_fd(const struct fabric_listener *listener);
 
 /* The next client that asks for a connection, with its hello.  ERR_AGAIN when
- * there is none.  A client that is slow to say hello holds up nobody and is
+ * there is none; ERR_NO_ROOM when there is one and no file descriptor for it,
+ * which may pass.  A client that is slow to say hello holds up nobody and is
  * dropped after a few seconds. */
 int fabric_listener_next(struct fabric_listener *listener,
 			 struct fabric_link **link,
 			 uint8_t hello[FABRIC_HELLO_SIZE]);
 
-/* Accepts it.  From here on the link may belong to another thread. */
+/* Accepts it, or fails and leaves a link that can only be closed.  Before the
+ * listener is closed, each client is accepted, refused or closed.  From here on
+ * the link may belong to another thread. */
 int fabric_accept(struct fabric_link *link,
 		  const uint8_t answer[FABRIC_HELLO_SIZE]);
 
@@ -118,10 +121,11 @@ const void *fabric_inbox(const struct fabric_link *link, uint32_t *size);
 /* Size of the peer's inbox. */
 uint32_t fabric_peer_inbox_size(const struct fabric_link *link);
 
-/* WRITEs 'size' bytes to 'offset' of the peer's inbox and then announces them
- * with 'immediate'.  The bytes may be used again at once.  The caller keeps
- * within the inbox and within FABRIC_WRITES_MAX announced and not yet known to
- * be polled by the peer: fabric/ring.h counts that. */
+/* WRITEs 'size' bytes (0: none, 'bytes' may be NULL) to 'offset' of the peer's
+ * inbox and then announces them with 'immediate'.  The bytes may be used again
+ * at once.  The caller keeps within the inbox and within FABRIC_WRITES_MAX
+ * announced and not yet known to be polled by the peer: fabric/ring.h counts
+ * that. */
 int fabric_write(struct fabric_link *link, uint32_t offset, const void *bytes,
 		 uint32_t size, uint32_t immediate);
 
@@ -168,8 +172,10 @@ struct fabric_event {
 int fabric_poll(struct fabric_link *link, struct fabric_event *events,
 		size_t max);
 
-/* Asks to be woken: after it, poll once more before sleeping, or a completion
- * in between is slept over. */
+/* Asks to be woken once by what completes: after it, poll once more before
+ * sleeping, or a completion in between is slept over.  It stays asked for until
+ * something has, also when that poll finds something.  Ask again after each
+ * sleep: until then the file descriptor stays readable. */
 int fabric_arm(struct fabric_link *link);
 
 /* What to sleep on: the file descriptor, and in '*events' POLLIN or POLLIN |
@@ -187,6 +193,9 @@ struct fabric_counters {
 const struct fabric_counters *
 fabric_link_counters(const struct fabric_link *link);
 
+/* Closes the link; NULL is fine.  The peer is told after what was announced
+ * before.  No list of READs is done at a client once its server's end has been
+ * closed. */
 void fabric_close(struct fabric_link *link);
 
 #endif

@@ -151,7 +151,6 @@ void fabric_handshake_refuse(int fd, const uint8_t answer[FABRIC_HELLO_SIZE])
 	};
 
 	memcpy(reply.hello, answer, sizeof(reply.hello));
-	/* A client that has left needs no answer. */
 	(void)fabric_handshake_reply(fd, &reply, NULL, 0);
 }
 

@@ -83,7 +83,7 @@ bool fabric_ask_is_valid(const struct fabric_ask *ask);
 int fabric_handshake_reply(int fd, const struct fabric_reply *reply,
 			   const int *fds, size_t fd_count);
 
-/* Says no. */
+/* Says no, if it can: a client that has left needs no answer. */
 void fabric_handshake_refuse(int fd, const uint8_t answer[FABRIC_HELLO_SIZE]);
 
 /* Whether an inbox may have that size. */

@@ -22,6 +22,7 @@ struct fabric_link {
 	uint8_t *inbox;
 	uint32_t inbox_size;
 	uint32_t peer_inbox_size;
+	bool is_server;
 	bool one_sided; /* the client's end can READ */
 	struct fabric_counters counters;
 };
@@ -60,6 +61,9 @@ struct fabric_ops {
 	int (*fd)(const struct fabric_link *link, short *events);
 	void (*close)(struct fabric_link *link);
 };
+
+/* Says so; returns ERR_CONNECTION. */
+int fabric_peer_has_gone(const struct fabric_link *link);
 
 extern const struct fabric_ops fabric_shm_ops;
 extern const struct fabric_ops fabric_tcp_ops;

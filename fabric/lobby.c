@@ -192,9 +192,10 @@ static int admit(struct fabric_lobby *lobby)
 	guest->deadline_ns =
 		clock_now_ns() + FABRIC_LOBBY_PATIENCE_MS * NS_PER_MS;
 	if (watch(lobby, fd, (uint32_t)(guest - lobby->guests))) {
+		int error = shut_door_for_a_while(lobby, errno);
 		guest->fd = -1;
 		close(fd);
-		return shut_door_for_a_while(lobby, errno);
+		return error;
 	}
 	set_timer(lobby, guest->deadline_ns);
 	if (++lobby->guest_count == FABRIC_LOBBY_GUESTS)
@@ -202,9 +203,12 @@ static int admit(struct fabric_lobby *lobby)
 	return hear(lobby, guest);
 }
 
-/* Takes in what a guest says; its number when that was all. */
+/* Takes in what a guest says; its number when that was all.  One who speaks
+ * another version learns ours by being refused. */
 static int hear(struct fabric_lobby *lobby, struct guest *guest)
 {
+	static const uint8_t nothing_to_say[FABRIC_HELLO_SIZE];
+
 	ssize_t size = recv(guest->fd, (char *)&guest->ask + guest->received,
 			    sizeof(guest->ask) - guest->received, 0);
 	if (size < 0 && (errno == EAGAIN || errno == EINTR))
@@ -213,11 +217,12 @@ static int hear(struct fabric_lobby *lobby, struct guest *guest)
 		guest->received += (size_t)size;
 	if (size > 0 && guest->received < sizeof(guest->ask))
 		return ERR_AGAIN;
-	if (size <= 0 || !fabric_ask_is_valid(&guest->ask)) {
-		turn_out(lobby, guest);
-		return ERR_AGAIN;
-	}
-	return (int)(guest - lobby->guests);
+	if (size > 0 && fabric_ask_is_valid(&guest->ask))
+		return (int)(guest - lobby->guests);
+	if (size > 0)
+		fabric_handshake_refuse(guest->fd, nothing_to_say);
+	turn_out(lobby, guest);
+	return ERR_AGAIN;
 }
 
 /* Turns out who has waited too long, and opens the door again. */

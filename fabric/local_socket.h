@@ -2,7 +2,7 @@
 #ifndef FABRIC_LOCAL_SOCKET_H
 #define FABRIC_LOCAL_SOCKET_H
 
-/* A listening Unix socket and its name in the file system.
+/* Unix sockets by name: listening at a path, and what connecting needs.
  *
  * Whoever serves a path holds a lock on "PATH.lock", and the kernel drops the
  * lock of a server that is killed.  So of two that start at a time one is told
@@ -17,6 +17,7 @@
 
 enum { FABRIC_LOCK_PATH_SIZE = FABRIC_PATH_SIZE + sizeof(".lock") };
 
+/* A path that is listened at. */
 struct fabric_local_socket {
 	int fd;
 	int lock_fd;
@@ -28,17 +29,17 @@ struct fabric_local_socket {
 /* Listens at a path; the socket has just the mode asked for from its first
  * moment.  ERR_BUSY when someone else does; ERR_USAGE when something that is no
  * socket stands there, which is left alone, or when it can't be made. */
-int fabric_local_socket_open(const char *path, unsigned mode,
-			     struct fabric_local_socket *local);
+int fabric_local_socket_listen(const char *path, unsigned mode,
+			       struct fabric_local_socket *local);
 
 /* Removes the socket, unless someone put another in its place, and the lock.
- * The descriptor 'fd' is not closed here. */
+ * The descriptor 'fd' is the caller's to close. */
 void fabric_local_socket_remove(struct fabric_local_socket *local);
 
-/* A new non-blocking Unix stream socket, or -1 with errno. */
-int fabric_local_socket(void);
+/* A new non-blocking socket, or -1 with errno. */
+int fabric_local_socket_new(void);
 
-/* The address of a path for bind() and connect(). */
-struct sockaddr_un fabric_local_sockaddr(const char *path);
+/* A path as bind() and connect() want it. */
+struct sockaddr_un fabric_local_socket_address(const char *path);
 
 #endif

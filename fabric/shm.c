@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The fabric of one host.  A WRITE is a copy into memory that both ends have
- * mapped, a READ a copy out of the region, which the client has mapped too.
+ * mapped, a READ a copy out of the region, which the client has mapped too:
+ * fabric/shm_link.c does that.  Here links are made and closed.
  *
  * A Unix socket carries the handshake and then stays open, silent: that it
  * hangs up tells one end that the other has gone, however it went.
@@ -13,9 +14,6 @@
  * itself could fill its counter and make it block, and the server with it.  */
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,26 +22,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "fabric/link.h"
 #include "fabric/lobby.h"
 #include "fabric/local_socket.h"
-#include "fabric/shm_memory.h"
-
-enum {
-	READ_LISTS_MASK = FABRIC_READ_LISTS_MAX - 1,
-	/* Of so many polls in a row that find nothing one looks whether the
-	 * peer is still there. */
-	POLLS_PER_LOOK = 1024,
-};
-
-static_assert((FABRIC_READ_LISTS_MAX & READ_LISTS_MASK) == 0,
-	      "counters are masked");
-
-/* What an event of a link's epoll set is about. */
-enum {
-	SHM_BELL,
-	SHM_SOCKET,
-};
+#include "fabric/shm_link.h"
 
 /* The descriptors that come with a reply, in this order. */
 enum {
@@ -61,39 +42,6 @@ struct shm_listener {
 	int region_fd;		     /* for reading only */
 	uint32_t inbox_size;
 };
-
-struct shm_link {
-	struct fabric_link base;
-
-	/* Messaging. */
-	uint8_t *peer_inbox;
-	struct queue_sender out;
-	struct queue_receiver in;
-	bool gone; /* the peer; what it announced before is still there */
-	unsigned idle_polls;
-
-	/* READs: done as soon as they are posted, told by the next poll. */
-	const uint8_t *region;
-	uint64_t region_size;
-	const _Atomic uint32_t *owner;
-	uint32_t reads_posted;
-	uint32_t reads_told;
-	uint64_t cookies[FABRIC_READ_LISTS_MAX];
-
-	struct shm_memory memory;
-	int socket_fd;
-	int epoll_fd;
-	int peer_bell; /* the one that this end rings */
-	int own_bell;  /* the server keeps it, its set holds it */
-
-	/* Until the link is accepted. */
-	const struct shm_listener *listener;
-};
-
-static struct shm_link *shm_of(const struct fabric_link *link)
-{
-	return (struct shm_link *)link;
-}
 
 static struct shm_link *new_link(int socket_fd)
 {
@@ -149,8 +97,8 @@ static int shm_listen(const struct fabric_address *address,
 	int error = offer_region(listener, options->region);
 	if (error)
 		goto free_listener;
-	error = fabric_local_socket_open(address->path, options->socket_mode,
-					 &listener->socket);
+	error = fabric_local_socket_listen(address->path, options->socket_mode,
+					   &listener->socket);
 	if (error)
 		goto close_region;
 	error = fabric_lobby_open(listener->socket.fd, &listener->lobby);
@@ -187,8 +135,10 @@ static int shm_listener_next(struct fabric_listener *base,
 		return err_set(ERR_NO_MEMORY, "no memory");
 	}
 	shm->listener = listener;
+	shm->base.is_server = true;
 	shm->base.inbox_size = listener->inbox_size;
 	shm->base.peer_inbox_size = ask.inbox_size;
+	shm->base.one_sided = listener->region_fd >= 0;
 	memcpy(hello, ask.hello, FABRIC_HELLO_SIZE);
 	*link = &shm->base;
 	return 0;
@@ -246,32 +196,43 @@ static int send_reply(const struct shm_link *shm,
 							  : PASSED_REGION);
 }
 
-/* Whoever calls this closes the link when it fails. */
+/* Makes all that the two ends share and passes the client its part. */
+static int furnish(struct shm_link *shm,
+		   const uint8_t answer[FABRIC_HELLO_SIZE], int *memory_fd,
+		   int *client_epoll)
+{
+	const struct shm_listener *listener = shm->listener;
+	struct fabric_link *base = &shm->base;
+	struct shm_memory *memory = &shm->memory;
+
+	int error = fabric_shm_memory_create(
+		base->inbox_size, base->peer_inbox_size, memory, memory_fd);
+	if (!error)
+		error = hang_bells(shm, client_epoll);
+	if (error)
+		return error;
+	base->inbox = memory->server_inbox;
+	base->one_sided = listener->region_fd >= 0;
+	shm->peer_inbox = memory->client_inbox;
+	shm->in.shared = &memory->control->to_server;
+	shm->out.shared = &memory->control->to_client;
+	const int fds[FABRIC_FDS_MAX] = {
+		[PASSED_MEMORY] = *memory_fd,
+		[PASSED_SERVER_BELL] = shm->own_bell,
+		[PASSED_EPOLL] = *client_epoll,
+		[PASSED_REGION] = listener->region_fd,
+	};
+	return send_reply(shm, answer, fds);
+}
+
+/* What is the client's alone is closed here in any case. */
 static int shm_accept(struct fabric_link *link,
 		      const uint8_t answer[FABRIC_HELLO_SIZE])
 {
-	struct shm_link *shm = shm_of(link);
-	struct shm_memory *memory = &shm->memory;
+	struct shm_link *shm = shm_link_of(link);
 	int memory_fd = -1, client_epoll = -1;
 
-	int error = fabric_shm_memory_create(
-		link->inbox_size, link->peer_inbox_size, memory, &memory_fd);
-	if (!error)
-		error = hang_bells(shm, &client_epoll);
-	if (!error) {
-		const int fds[FABRIC_FDS_MAX] = {
-			[PASSED_MEMORY] = memory_fd,
-			[PASSED_SERVER_BELL] = shm->own_bell,
-			[PASSED_EPOLL] = client_epoll,
-			[PASSED_REGION] = shm->listener->region_fd,
-		};
-		link->inbox = memory->server_inbox;
-		link->one_sided = shm->listener->region_fd >= 0;
-		shm->peer_inbox = memory->client_inbox;
-		shm->in.shared = &memory->control->to_server;
-		shm->out.shared = &memory->control->to_client;
-		error = send_reply(shm, answer, fds);
-	}
+	int error = furnish(shm, answer, &memory_fd, &client_epoll);
 	if (memory_fd >= 0)
 		close(memory_fd);
 	if (client_epoll >= 0)
@@ -283,7 +244,7 @@ static int shm_accept(struct fabric_link *link,
 static void shm_refuse(struct fabric_link *link,
 		       const uint8_t answer[FABRIC_HELLO_SIZE])
 {
-	fabric_handshake_refuse(shm_of(link)->socket_fd, answer);
+	fabric_handshake_refuse(shm_link_of(link)->socket_fd, answer);
 	fabric_close(link);
 }
 
@@ -352,7 +313,8 @@ static int adopt(struct shm_link *shm, const struct fabric_reply *reply,
 static int meet(struct shm_link *shm, const struct fabric_address *address,
 		const struct fabric_call *call, struct fabric_reply *reply)
 {
-	const struct sockaddr_un to = fabric_local_sockaddr(address->path);
+	const struct sockaddr_un to =
+		fabric_local_socket_address(address->path);
 	int fds[FABRIC_FDS_MAX];
 	size_t fd_count;
 
@@ -372,7 +334,7 @@ static int shm_connect(const struct fabric_address *address,
 		       const struct fabric_call *call,
 		       struct fabric_reply *reply, struct fabric_link **link)
 {
-	int fd = fabric_local_socket();
+	int fd = fabric_local_socket_new();
 	if (fd < 0)
 		return err_set(ERR_SYSTEM, "can't make a socket: %s",
 			       strerror(errno));
@@ -391,228 +353,16 @@ static int shm_connect(const struct fabric_address *address,
 	return 0;
 }
 
-/* --- Writing ------------------------------------------------------------ */
-
-static int peer_has_gone(void)
-{
-	return err_set(ERR_CONNECTION, "the other end has gone");
-}
-
-/* The receiver breaks its side of the queue, or gave room that it hasn't got:
- * fabric/ring.h never announces more than fits while both keep the rules. */
-static int no_room(int room)
-{
-	return room < 0 ? err_set(ERR_PROTOCOL,
-				  "the other end has damaged its queue")
-			: err_set(ERR_PROTOCOL,
-				  "%d announced WRITEs and none was taken",
-				  QUEUE_SIZE);
-}
-
-/* Nobody reads a bell, so it would take 2^64 rings to fill it; that a peer has
- * gone is the socket's to tell. */
-static void ring_bell(const struct shm_link *shm)
-{
-	const uint64_t once = 1;
-	ssize_t ignored = write(shm->peer_bell, &once, sizeof(once));
-	(void)ignored;
-}
-
-static int shm_write_silently(struct fabric_link *link, uint32_t offset,
-			      const void *bytes, uint32_t size)
-{
-	struct shm_link *shm = shm_of(link);
-
-	if (size)
-		memcpy(shm->peer_inbox + offset, bytes, size);
-	return 0;
-}
-
-static int shm_write(struct fabric_link *link, uint32_t offset,
-		     const void *bytes, uint32_t size, uint32_t immediate)
-{
-	struct shm_link *shm = shm_of(link);
-
-	if (shm->gone)
-		return peer_has_gone();
-	int room = queue_room(&shm->out);
-	if (room <= 0)
-		return no_room(room);
-	shm_write_silently(link, offset, bytes, size);
-	queue_put(&shm->out, immediate);
-	if (queue_must_wake(&shm->out))
-		ring_bell(shm);
-	return 0;
-}
-
-/* --- Reading ------------------------------------------------------------ */
-
-static int not_one_sided(const struct shm_link *shm)
-{
-	return err_set(ERR_UNSUPPORTED,
-		       shm->own_bell >= 0
-			       ? "a server can't READ from its client"
-			       : "the server offers no memory to READ");
-}
-
-static int check_reads(const struct shm_link *shm,
-		       const struct fabric_read *reads, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (reads[i].offset > shm->region_size ||
-		    reads[i].size > shm->region_size - reads[i].offset)
-			return err_set(ERR_USAGE,
-				       "a READ of %u bytes at %llu leaves the "
-				       "region of %llu",
-				       reads[i].size,
-				       (unsigned long long)reads[i].offset,
-				       (unsigned long long)shm->region_size);
-	return 0;
-}
-
-/* Whether the server had ended by the time that the copies before were done.
- * The fence keeps this load behind those of the copies; the kernel sets the bit
- * before anyone else can own the region.  A successor has a region of its own,
- * so what was copied while the owner lived is the owner's. */
-static bool owner_has_died(const struct shm_link *shm)
-{
-	atomic_thread_fence(memory_order_acquire);
-	uint32_t word = atomic_load_explicit(shm->owner, memory_order_relaxed);
-	return !(word & FUTEX_TID_MASK) || (word & FUTEX_OWNER_DIED);
-}
-
-static int shm_read(struct fabric_link *link, const struct fabric_read *reads,
-		    size_t count, uint64_t cookie)
-{
-	struct shm_link *shm = shm_of(link);
-	struct fabric_counters *counters = &link->counters;
-
-	if (!shm->region)
-		return not_one_sided(shm);
-	if (shm->reads_posted - shm->reads_told == FABRIC_READ_LISTS_MAX)
-		return ERR_AGAIN;
-	int error = check_reads(shm, reads, count);
-	if (error)
-		return error;
-	for (size_t i = 0; i < count; i++) {
-		memcpy(reads[i].to, shm->region + reads[i].offset,
-		       reads[i].size);
-		counters->read_bytes += reads[i].size;
-	}
-	if (owner_has_died(shm))
-		return err_set(ERR_CONNECTION, "the server has ended");
-	counters->reads += count;
-	counters->read_lists++;
-	shm->cookies[shm->reads_posted++ & READ_LISTS_MASK] = cookie;
-	return 0;
-}
-
-static const void *shm_map(const struct fabric_link *link, uint64_t *size)
-{
-	const struct shm_link *shm = shm_of(link);
-
-	*size = shm->region_size;
-	return shm->region;
-}
-
-/* --- Polling and sleeping ----------------------------------------------- */
-
-/* Finds out whether the peer is still there.  It is told by a later poll, after
- * whatever the peer had announced before it went. */
-static int look_at_socket(struct shm_link *shm)
-{
-	char byte;
-
-	ssize_t size = recv(shm->socket_fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
-	if (size > 0)
-		return err_set(ERR_PROTOCOL,
-			       "the other end talks after the handshake");
-	shm->gone = size == 0 || (errno != EAGAIN && errno != EINTR);
-	return 0;
-}
-
-static int poll_in_vain(struct shm_link *shm)
-{
-	if (shm->gone)
-		return peer_has_gone();
-	if (++shm->idle_polls % POLLS_PER_LOOK)
-		return 0;
-	return look_at_socket(shm);
-}
-
-static size_t tell_reads(struct shm_link *shm, struct fabric_event *events,
-			 size_t max)
-{
-	size_t count = 0;
-
-	while (count < max && shm->reads_told != shm->reads_posted)
-		events[count++] = (struct fabric_event){
-			.kind = FABRIC_READ,
-			.cookie = shm->cookies[shm->reads_told++ &
-					       READ_LISTS_MASK],
-		};
-	return count;
-}
-
-static int tell_writes(struct shm_link *shm, struct fabric_event *events,
-		       size_t max)
-{
-	int count = queue_count(&shm->in);
-	if (count <= 0)
-		return count;
-	if ((size_t)count > max)
-		count = (int)max;
-	for (int i = 0; i < count; i++)
-		events[i] = (struct fabric_event){
-			.kind = FABRIC_WRITE,
-			.immediate = queue_peek(&shm->in, (uint32_t)i),
-		};
-	queue_drop(&shm->in, (uint32_t)count);
-	return count;
-}
-
-static int shm_poll(struct fabric_link *link, struct fabric_event *events,
-		    size_t max)
-{
-	struct shm_link *shm = shm_of(link);
-
-	int reads = (int)tell_reads(shm, events, max);
-	int writes = tell_writes(shm, events + reads, max - (size_t)reads);
-	if (writes < 0)
-		return err_set(ERR_PROTOCOL,
-			       "the other end has damaged its queue");
-	return reads + writes ? reads + writes : poll_in_vain(shm);
-}
-
-/* Taking the events of the epoll set forgets the rings that came so far, so
- * that they don't end the next sleep at once.  Who rang had announced before:
- * the poll that follows sees it. */
-static int shm_arm(struct fabric_link *link)
-{
-	struct shm_link *shm = shm_of(link);
-	struct epoll_event events[2];
-	int error = 0;
-
-	int count = epoll_wait(shm->epoll_fd, events, 2, 0);
-	for (int i = 0; i < count && !error; i++)
-		if (events[i].data.u32 == SHM_SOCKET)
-			error = look_at_socket(shm);
-	queue_arm(&shm->in);
-	return error;
-}
-
-static int shm_fd(const struct fabric_link *link, short *events)
-{
-	*events = POLLIN;
-	return shm_of(link)->epoll_fd;
-}
-
+/* A server says that it leaves before anything else: READs of this client that
+ * are done later than that may find pages that nobody keeps for it. */
 static void shm_close(struct fabric_link *link)
 {
-	struct shm_link *shm = shm_of(link);
+	struct shm_link *shm = shm_link_of(link);
 	const int fds[] = {shm->socket_fd, shm->epoll_fd, shm->peer_bell,
 			   shm->own_bell};
 
+	if (link->is_server && shm->memory.control)
+		atomic_store(&shm->memory.control->server_has_left, 1);
 	close_all(fds, sizeof(fds) / sizeof(fds[0]));
 	fabric_shm_memory_unmap(&shm->memory);
 	if (shm->region)
@@ -628,12 +378,12 @@ const struct fabric_ops fabric_shm_ops = {
 	.accept = shm_accept,
 	.refuse = shm_refuse,
 	.connect = shm_connect,
-	.write = shm_write,
-	.write_silently = shm_write_silently,
-	.read = shm_read,
-	.map = shm_map,
-	.poll = shm_poll,
-	.arm = shm_arm,
-	.fd = shm_fd,
+	.write = fabric_shm_write,
+	.write_silently = fabric_shm_write_silently,
+	.read = fabric_shm_read,
+	.map = fabric_shm_map,
+	.poll = fabric_shm_poll,
+	.arm = fabric_shm_arm,
+	.fd = fabric_shm_fd,
 	.close = shm_close,
 };

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "fabric/fabric.h"
-#include "fabric/queue.h"
+#include "fabric/shm_queue.h"
 
 enum {
 	SHM_PAGE = 4096,
@@ -28,6 +28,8 @@ enum {
 struct shm_control {
 	struct queue to_server;
 	struct queue to_client;
+	/* 1 once the server has closed the link. */
+	_Alignas(QUEUE_LINE) _Atomic uint32_t server_has_left;
 };
 
 static_assert(sizeof(struct shm_control) <= SHM_INBOXES, "before the inboxes");

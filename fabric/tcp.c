@@ -152,6 +152,7 @@ static int tcp_listener_next(struct fabric_listener *base,
 	if (!tcp)
 		return ERR_NO_MEMORY;
 	fabric_tcp_socket_tune(fd);
+	tcp->base.is_server = true;
 	set_peer_inbox_size(tcp, ask.inbox_size);
 	memcpy(hello, ask.hello, FABRIC_HELLO_SIZE);
 	*link = &tcp->base;
@@ -214,11 +215,6 @@ static int tcp_connect(const struct fabric_address *address,
 
 /* --- Writing ------------------------------------------------------------ */
 
-static int peer_has_gone(void)
-{
-	return err_set(ERR_CONNECTION, "the other end has gone");
-}
-
 /* Sends as much as the socket takes now; returns how much. */
 static int send_some(struct tcp_link *tcp, struct iovec *pieces, int count,
 		     size_t *sent)
@@ -234,7 +230,7 @@ static int send_some(struct tcp_link *tcp, struct iovec *pieces, int count,
 		if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
 			return 0;
 		tcp->unwritable = true;
-		return peer_has_gone();
+		return fabric_peer_has_gone(&tcp->base);
 	}
 	*sent = (size_t)size;
 	return 0;
@@ -283,7 +279,8 @@ static int write_frame(struct tcp_link *tcp, struct tcp_frame *frame,
 	};
 	size_t sent = 0;
 
-	int error = tcp->unwritable ? peer_has_gone() : send_kept(tcp);
+	int error = tcp->unwritable ? fabric_peer_has_gone(&tcp->base)
+				    : send_kept(tcp);
 	if (!error && !evbuffer_get_length(tcp->kept))
 		error = send_some(tcp, pieces, 2, &sent);
 	return error ? error : keep_rest(tcp, pieces, 2, sent);
@@ -422,7 +419,7 @@ static int tcp_poll(struct fabric_link *link, struct fabric_event *events,
 	if (!tcp->gone)
 		receive(tcp);
 	count = take_writes(tcp, events, max);
-	return !count && tcp->gone ? peer_has_gone() : count;
+	return !count && tcp->gone ? fabric_peer_has_gone(&tcp->base) : count;
 }
 
 /* The socket stays readable as long as there is anything to receive; what was

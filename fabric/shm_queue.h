@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef FABRIC_QUEUE_H
-#define FABRIC_QUEUE_H
+#ifndef FABRIC_SHM_QUEUE_H
+#define FABRIC_SHM_QUEUE_H
 
 /* The queue of announced WRITEs in one direction of an shm link: one sender,
  * one receiver, in memory that both processes write.
