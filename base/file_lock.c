@@ -11,39 +11,39 @@
 
 #include "base/err.h"
 
-static int open_lock(const char *path, int *fd)
+/* A descriptor, or an error. */
+static int open_lock(const char *path)
 {
 	char *name;
 
 	if (asprintf(&name, "%s.lock", path) < 0)
 		return err_set(ERR_NO_MEMORY, "no memory");
-	*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-	int error = *fd < 0 ? err_set(err_of_errno(errno), "can't open %s: %s",
-				      name, strerror(errno))
-			    : 0;
+	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	if (fd < 0)
+		fd = err_set(err_of_errno(errno), "can't open %s: %s", name,
+			     strerror(errno));
 	free(name);
-	return error;
+	return fd;
 }
 
 int file_lock(const char *path, int *fd)
 {
-	int lock_fd;
-	int error = open_lock(path, &lock_fd);
+	int lock_fd = open_lock(path);
 
-	if (error)
-		return error;
-	if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0) {
-		error = errno == EWOULDBLOCK
-				? err_set(ERR_BUSY,
-					  "%s is in use: another process has "
-					  "locked %s.lock; end it first, or "
-					  "name another file",
-					  path, path)
-				: err_set(ERR_SYSTEM, "can't lock %s.lock: %s",
-					  path, strerror(errno));
-		close(lock_fd);
-		return error;
+	if (lock_fd < 0)
+		return lock_fd;
+	if (flock(lock_fd, LOCK_EX | LOCK_NB) == 0) {
+		*fd = lock_fd;
+		return 0;
 	}
-	*fd = lock_fd;
-	return 0;
+	int error = errno == EWOULDBLOCK
+			    ? err_set(ERR_BUSY,
+				      "%s is in use: another process has "
+				      "locked %s.lock; end it first, or name "
+				      "another file",
+				      path, path)
+			    : err_set(ERR_SYSTEM, "can't lock %s.lock: %s",
+				      path, strerror(errno));
+	close(lock_fd);
+	return error;
 }
