@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/connection.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "server/request.h"
+#include "server/server.h"
+
+enum {
+	/* Steps in one turn, before the worker's other clients have theirs. */
+	STEPS_PER_TURN = 16,
+};
+
+/* How long a client may leave an answer waiting for room. */
+#define STALL_NS (10 * NS_PER_S)
+
+/* How long the writer waits for pages before answers that hold some end, and
+ * how long such an answer may take in any case. */
+#define STARVE_NS (2 * NS_PER_S)
+
+static enum connection_state fail(const struct connection *c, int error);
+static int arm(struct connection *c);
+static int step(struct connection *c);
+static int send_segment(struct connection *c);
+static int answer_on(struct connection *c);
+static int answer_finished_job(struct connection *c);
+static int receive(struct connection *c);
+static void end_answer(struct connection *c);
+static void see_report(struct connection *c);
+
+int connection_create(struct server *server, struct fabric_link *link,
+		      struct connection **connection)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return err_set(ERR_NO_MEMORY, "no memory for a connection");
+	c->server = server;
+	STAILQ_INIT(&c->finished);
+	int error = fabric_ring_create(link, &c->ring);
+	if (error)
+		goto free_connection;
+	uint32_t size = fabric_ring_send_max(c->ring);
+	error = segment_init(&c->segment,
+			     size < SEGMENT_MAX ? size : SEGMENT_MAX);
+	if (error)
+		goto destroy_ring;
+	c->request = malloc(fabric_ring_receive_max(c->ring));
+	if (!c->request) {
+		error = err_set(ERR_NO_MEMORY, "no memory for requests");
+		goto fini_segment;
+	}
+	c->link = link;
+	c->one_sided = fabric_is_one_sided(link);
+	c->number = ++server->connections;
+	*connection = c;
+	return 0;
+
+fini_segment:
+	segment_fini(&c->segment);
+destroy_ring:
+	fabric_ring_destroy(c->ring);
+free_connection:
+	free(c);
+	return error;
+}
+
+enum connection_state connection_run(struct connection *c)
+{
+	for (int steps = 0; steps < STEPS_PER_TURN; steps++) {
+		int progress = step(c);
+
+		/* What comes between the last look and arming would be slept
+		 * over without another look. */
+		if (!progress)
+			progress = arm(c);
+		if (!progress)
+			return CONNECTION_WAITING;
+		if (progress < 0)
+			return fail(c, progress);
+	}
+	return CONNECTION_READY;
+}
+
+/* Asks to be woken; returns 0 when nothing had come by then. */
+static int arm(struct connection *c)
+{
+	int error = fabric_arm(c->link);
+
+	return error ? error : fabric_ring_poll(c->ring);
+}
+
+/* Ends a connection for an error of its link or of what came over it. */
+static enum connection_state fail(const struct connection *c, int error)
+{
+	if (error == ERR_CONNECTION)
+		log_debug("client %" PRIu64 " has gone", c->number);
+	else
+		log_warn("client %" PRIu64 " is dropped: %s", c->number,
+			 err_text());
+	return CONNECTION_ENDED;
+}
+
+/* Returns 1 when there was something to do, 0 when there is nothing now. */
+static int step(struct connection *c)
+{
+	if (c->segment.sealed)
+		return send_segment(c);
+	if (c->answer)
+		return answer_on(c);
+	if (!STAILQ_EMPTY(&c->finished))
+		return answer_finished_job(c);
+	if (!c->request_size) {
+		int received = receive(c);
+		if (received <= 0)
+			return received;
+	}
+	return request_dispatch(c);
+}
+
+static int send_segment(struct connection *c)
+{
+	int error =
+		fabric_ring_send(c->ring, c->segment.bytes, c->segment.size);
+
+	if (error == ERR_AGAIN) {
+		if (!c->stalled_since_ns)
+			c->stalled_since_ns = clock_now_ns();
+		return 0;
+	}
+	if (error)
+		return error;
+	c->stalled_since_ns = 0;
+	c->segment.sealed = false;
+	c->segment.size = 0;
+	return 1;
+}
+
+static int answer_on(struct connection *c)
+{
+	int progress = c->answer->step(c->answering, &c->segment);
+
+	if (progress == ANSWER_WORKING)
+		return 1;
+	if (progress < 0)
+		segment_fail(&c->segment, c->operation, c->sequence, progress,
+			     c->applied);
+	else
+		segment_seal(&c->segment, c->operation,
+			     progress == ANSWER_SEGMENT ? WIRE_MORE : 0,
+			     c->sequence);
+	if (progress != ANSWER_SEGMENT)
+		end_answer(c);
+	return 1;
+}
+
+static int answer_finished_job(struct connection *c)
+{
+	struct job *job = STAILQ_FIRST(&c->finished);
+
+	STAILQ_REMOVE_HEAD(&c->finished, done);
+	c->jobs--;
+	c->jobs_size -= job_size(job);
+	c->inspecting = false;
+	connection_answer(c, job->operation, job->sequence, &job_answer, job);
+	if (job_is_write(job))
+		c->applied = job->written.applied;
+	return 1;
+}
+
+static int receive(struct connection *c)
+{
+	c->request_size = fabric_ring_receive(c->ring, c->request, NULL);
+	return c->request_size > 0 ? 1 : (int)c->request_size;
+}
+
+void connection_answer(struct connection *c, enum wire_operation operation,
+		       uint64_t sequence, const struct answer_ops *answer,
+		       void *answering)
+{
+	assert(!c->answer && !c->segment.sealed);
+	c->operation = operation;
+	c->sequence = sequence;
+	c->answer = answer;
+	c->answering = answering;
+	c->answer_since_ns = clock_now_ns();
+	c->applied = 0;
+}
+
+static void end_answer(struct connection *c)
+{
+	const struct answer_ops *answer = c->answer;
+
+	c->answer = NULL;
+	if (answer)
+		answer->end(c->answering);
+}
+
+void connection_job_finished(struct connection *c, struct job *job)
+{
+	STAILQ_INSERT_TAIL(&c->finished, job, done);
+	if (c->link)
+		return;
+	/* Nobody is left to be answered. */
+	STAILQ_REMOVE_HEAD(&c->finished, done);
+	c->jobs--;
+	job_destroy(job);
+}
+
+/* --- Waiting ------------------------------------------------------------ */
+
+bool connection_is_idle(const struct connection *c)
+{
+	short events;
+
+	fabric_fd(c->link, &events);
+	return !c->segment.sealed && !c->answer && !c->jobs &&
+	       !c->request_size && !(events & POLLOUT);
+}
+
+short connection_events(const struct connection *c, int *fd)
+{
+	short events;
+
+	*fd = fabric_fd(c->link, &events);
+	return events;
+}
+
+static bool is_starving(const struct connection *c, uint64_t now_ns)
+{
+	uint64_t since = c->server->starved_since_ns;
+
+	return c->answer && c->answer->holds_pages && since &&
+	       now_ns - since > STARVE_NS &&
+	       now_ns - c->answer_since_ns > STARVE_NS;
+}
+
+static int take_away(void *answering, struct segment *segment)
+{
+	return err_set(ERR_BUSY, "the answer took so long that its version had "
+				 "to make room for writes: try again, or start "
+				 "the server with more --memory");
+}
+
+static void let_go(void *answering)
+{
+}
+
+/* The end of an answer whose pages were needed. */
+static const struct answer_ops taken_away = {.step = take_away, .end = let_go};
+
+enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
+{
+	see_report(c);
+	if (c->stalled_since_ns && now_ns - c->stalled_since_ns > STALL_NS) {
+		log_warn("client %" PRIu64 " is dropped: it took nothing of "
+			 "its answer for %u s",
+			 c->number, (unsigned)(STALL_NS / NS_PER_S));
+		return CONNECTION_ENDED;
+	}
+	if (!is_starving(c, now_ns))
+		return CONNECTION_WAITING;
+	log_warn("client %" PRIu64 ": an answer ended early, since the pages "
+		 "it held were needed for writing",
+		 c->number);
+	/* A segment that waits for room goes first. */
+	end_answer(c);
+	c->answer = &taken_away;
+	return CONNECTION_READY;
+}
+
+enum connection_state connection_beat(struct connection *c,
+				      const struct wire_heartbeat *beat)
+{
+	see_report(c);
+	int error = fabric_write_silently(c->link, 0, beat, sizeof(*beat));
+	if (!error || error == ERR_AGAIN)
+		return CONNECTION_WAITING;
+	return fail(c, error);
+}
+
+/* What the client says it has searched by itself counts as long as it is whole
+ * and never falls. */
+static void see_report(struct connection *c)
+{
+	struct wire_report report;
+	uint32_t size;
+
+	if (!c->one_sided)
+		return;
+	memcpy(&report, fabric_inbox(c->link, &size), sizeof(report));
+	if (report.complement != ~report.offloaded ||
+	    report.offloaded <= c->offloaded)
+		return;
+	c->server->offloaded += report.offloaded - c->offloaded;
+	c->offloaded = report.offloaded;
+}
+
+/* --- Ending ------------------------------------------------------------- */
+
+void connection_close(struct connection *c)
+{
+	see_report(c);
+	end_answer(c);
+	load_destroy(c->load);
+	c->load = NULL;
+	while (!STAILQ_EMPTY(&c->finished)) {
+		struct job *job = STAILQ_FIRST(&c->finished);
+
+		STAILQ_REMOVE_HEAD(&c->finished, done);
+		c->jobs--;
+		job_destroy(job);
+	}
+	fabric_ring_destroy(c->ring);
+	fabric_close(c->link);
+	c->link = NULL;
+	server_client_left(c->server, c->one_sided);
+}
+
+void connection_destroy(struct connection *c)
+{
+	assert(!c->link && !c->jobs);
+	segment_fini(&c->segment);
+	free(c->request);
+	free(c);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/inspector.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "rtree/rtree.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+static_assert((int)WIRE_LEVELS == (int)NODE_LEVEL_MAX + 1,
+	      "every level has its place in a stat");
+
+static int inspect(struct server *server, struct job *job);
+
+void *inspector_run(void *argument)
+{
+	struct server *server = argument;
+	struct job *jobs;
+
+	while ((jobs = job_queue_take_all(&server->inspections)))
+		while (jobs) {
+			struct job *job = jobs;
+
+			jobs = job->next;
+			int error = inspect(server, job);
+			if (error)
+				job_fail(job, error);
+			job_queue_done(&server->inspections);
+			worker_finish(job);
+		}
+	return NULL;
+}
+
+/* What the tree says of itself. */
+static int put_tree(struct server *server, struct wire_stat *to)
+{
+	struct rtree_stat stat;
+
+	int error = rtree_stat(server->tree, &stat);
+	if (error)
+		return error;
+	to->identity = stat.root.identity;
+	to->version = stat.root.version;
+	to->item_count = stat.root.item_count;
+	to->height = (uint64_t)stat.height;
+	for (int level = 0; level < WIRE_LEVELS; level++) {
+		to->nodes[level] = stat.nodes[level];
+		to->entries[level] = stat.entries[level];
+	}
+	to->region_size = server->region.size;
+	to->page_size = RTREE_PAGE_SIZE;
+	to->page_count = stat.page_count;
+	to->free_pages = stat.free_pages;
+	to->retired_pages = stat.retired_pages;
+	to->lease_ns = stat.lease_ns;
+	return 0;
+}
+
+/* What is saved and what isn't. */
+static void put_saved(const struct server *server, struct wire_stat *to)
+{
+	const struct server_saved *saved = &server->saved;
+
+	to->since_save_ns = UINT64_MAX;
+	to->unsaved_versions = to->version - 1;
+	if (saved->is_saved) {
+		to->since_save_ns = clock_now_ns() - saved->time_ns;
+		to->unsaved_versions = to->version - saved->version;
+	}
+}
+
+/* What the server counts. */
+static void put_server(struct server *server, struct wire_stat *to)
+{
+	to->heartbeat_ns = server->options.heartbeat_ns;
+	to->uptime_ns = clock_now_ns() - server->started_ns;
+	to->clients = server->clients;
+	to->one_sided_clients = server->one_sided_clients;
+	to->threads = server->options.threads;
+	to->offloaded = server->offloaded;
+	to->utilisation_ppm = server->utilisation_ppm;
+	for (unsigned i = 0; i < server->options.threads; i++)
+		for (int kind = 0; kind < WIRE_KINDS; kind++)
+			to->requests[kind] += worker_requests(server, i, kind);
+}
+
+static int inspect(struct server *server, struct job *job)
+{
+	if (job->operation == WIRE_STAT) {
+		int error = put_tree(server, &job->stat);
+		if (!error) {
+			put_saved(server, &job->stat);
+			put_server(server, &job->stat);
+		}
+		return error;
+	}
+	struct root root = server_root(server);
+
+	job->checked.identity = root.identity;
+	job->checked.version = root.version;
+	int error = rtree_check(server->tree, &job->checked.nodes);
+	if (error)
+		log_error("the tree breaks its invariants: %s", err_text());
+	return error;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "server/load.h"
+
+int job_create(enum wire_operation operation, uint32_t count, struct job **job)
+{
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return err_set(ERR_NO_MEMORY, "no memory for a request");
+	j->operation = operation;
+	j->count = count;
+	if (count) {
+		j->writes = calloc(count, sizeof(j->writes[0]));
+		j->missing = calloc(count, sizeof(j->missing[0]));
+		if (!j->writes || !j->missing) {
+			job_destroy(j);
+			return err_set(ERR_NO_MEMORY,
+				       "no memory for a request");
+		}
+	}
+	*job = j;
+	return 0;
+}
+
+void job_destroy(struct job *job)
+{
+	load_destroy(job->load);
+	free(job->missing);
+	free(job->writes);
+	free(job);
+}
+
+bool job_is_write(const struct job *job)
+{
+	return job->operation != WIRE_STAT && job->operation != WIRE_CHECK;
+}
+
+size_t job_size(const struct job *job)
+{
+	return sizeof(*job) +
+	       job->count * (sizeof(job->writes[0]) + sizeof(job->missing[0]));
+}
+
+void job_fail(struct job *job, int error)
+{
+	job->error = error;
+	snprintf(job->text, sizeof(job->text), "%s", err_text());
+}
+
+/* --- As an answer ------------------------------------------------------- */
+
+static int put_fixed(struct segment *segment, const void *fixed, size_t size)
+{
+	memcpy(segment_begin(segment, size), fixed, size);
+	return ANSWER_LAST;
+}
+
+/* What was written, and as many of those not found as there is room for. */
+static int put_written(struct job *job, struct segment *segment)
+{
+	uint32_t left = job->missing_count - job->missing_answered;
+
+	put_fixed(segment, &job->written, sizeof(job->written));
+	uint32_t room = segment_room(segment) / sizeof(uint32_t);
+	uint32_t count = left < room ? left : room;
+	uint32_t *indices = segment_append(segment, count, sizeof(*indices));
+	for (uint32_t i = 0; i < count; i++)
+		indices[i] = job->missing[job->missing_answered++];
+	return count < left ? ANSWER_SEGMENT : ANSWER_LAST;
+}
+
+static int step(void *answer, struct segment *segment)
+{
+	struct job *job = answer;
+
+	if (job->error)
+		return err_set(job->error, "%s", job->text);
+	switch (job->operation) {
+	case WIRE_STAT:
+		return put_fixed(segment, &job->stat, sizeof(job->stat));
+	case WIRE_CHECK:
+		return put_fixed(segment, &job->checked, sizeof(job->checked));
+	default:
+		return put_written(job, segment);
+	}
+}
+
+static void end(void *answer)
+{
+	job_destroy(answer);
+}
+
+const struct answer_ops job_answer = {.step = step, .end = end};
+
+/* --- Queues ------------------------------------------------------------- */
+
+void job_queue_init(struct job_queue *queue)
+{
+	*queue = (struct job_queue){.last = &queue->first};
+	pthread_mutex_init(&queue->lock, NULL);
+	pthread_cond_init(&queue->filled, NULL);
+}
+
+void job_queue_fini(struct job_queue *queue)
+{
+	pthread_cond_destroy(&queue->filled);
+	pthread_mutex_destroy(&queue->lock);
+}
+
+void job_queue_push(struct job_queue *queue, struct job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&queue->lock);
+	*queue->last = job;
+	queue->last = &job->next;
+	queue->length++;
+	pthread_cond_signal(&queue->filled);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+struct job *job_queue_take_all(struct job_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	while (!queue->first && !queue->closed)
+		pthread_cond_wait(&queue->filled, &queue->lock);
+	struct job *jobs = queue->first;
+	queue->first = NULL;
+	queue->last = &queue->first;
+	pthread_mutex_unlock(&queue->lock);
+	return jobs;
+}
+
+void job_queue_close(struct job_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	queue->closed = true;
+	pthread_cond_signal(&queue->filled);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+void job_queue_done(struct job_queue *queue)
+{
+	queue->length--;
+}

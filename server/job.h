@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SERVER_JOB_H
+#define SERVER_JOB_H
+
+/* Requests that another thread than the connection's works on: writes, which
+ * the one writer applies, and looks at the whole tree, which would take a
+ * worker away from its other clients.
+ *
+ * Thread-safety: a job belongs to the thread that it was handed to last.  A
+ * queue may be used by any thread. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/rect.h"
+#include "server/answer.h"
+#include "wire/message.h"
+
+struct connection;
+struct load;
+
+/* One entry of a write; 'to' is where an update moves the item. */
+struct write {
+	struct item item;
+	struct rect to;
+};
+
+enum { JOB_TEXT_SIZE = 256 };
+
+struct job {
+	struct job *next;	       /* in a queue of jobs to be done */
+	STAILQ_ENTRY(job) done;	       /* in one of jobs that are done */
+	struct connection *connection; /* lives as long as its jobs */
+	enum wire_operation operation;
+	uint64_t sequence;
+
+	/* The request: 'count' writes, or an import. */
+	struct write *writes;
+	uint32_t count;
+	struct load *load;
+
+	/* How far a write got, and which entries were not found. */
+	uint32_t position;
+	uint32_t missing_count;
+	uint32_t *missing;
+
+	/* The outcome. */
+	int error;
+	char text[JOB_TEXT_SIZE]; /* of the error */
+	union {
+		struct wire_written written;
+		struct wire_stat stat;
+		struct wire_checked checked;
+	};
+
+	uint32_t missing_answered;
+};
+
+/* A job with room for 'count' writes. */
+int job_create(enum wire_operation operation, uint32_t count, struct job **job);
+void job_destroy(struct job *job);
+
+/* Whether it changes the tree. */
+bool job_is_write(const struct job *job);
+
+/* The memory that it takes, without an import's items. */
+size_t job_size(const struct job *job);
+
+/* Ends it with this thread's error text. */
+void job_fail(struct job *job, int error);
+
+/* A struct job as an answer, which destroys the job at its end. */
+extern const struct answer_ops job_answer;
+
+/* --- Queues ------------------------------------------------------------- */
+
+struct job_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t filled;
+	struct job *first;
+	struct job **last;
+	bool closed;
+	_Atomic unsigned length; /* what was pushed and not yet finished */
+};
+
+void job_queue_init(struct job_queue *queue);
+void job_queue_fini(struct job_queue *queue);
+
+void job_queue_push(struct job_queue *queue, struct job *job);
+
+/* Takes all that has gathered, in order; waits for the first.  NULL when the
+ * queue is closed and empty. */
+struct job *job_queue_take_all(struct job_queue *queue);
+
+/* One that was taken is finished. */
+void job_queue_done(struct job_queue *queue);
+
+/* Nothing will be pushed any more. */
+void job_queue_close(struct job_queue *queue);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/listener.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "fabric/fabric.h"
+#include "server/connection.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+struct listener {
+	struct server *server;
+	struct fabric_listener *fabric;
+	struct event *event;
+	struct event *pause; /* until it listens again */
+};
+
+static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
+	      "a hello is what a fabric carries");
+
+/* Clients that one listener accepts before the next has its turn. */
+enum { ACCEPTS_PER_TURN = 16 };
+
+/* How long to leave waiting clients alone when the process has no file
+ * descriptors or no memory left for them. */
+static const struct timeval PAUSE = {.tv_usec = 100000};
+
+static int start(struct listener *listener, struct server *server,
+		 const char *address);
+static void on_client(evutil_socket_t fd, short what, void *listener);
+static void on_pause_ended(evutil_socket_t fd, short what, void *listener);
+static void greet(struct server *server, struct fabric_link *link,
+		  const uint8_t bytes[FABRIC_HELLO_SIZE]);
+static enum wire_hello_status judge(const struct server *server,
+				    const struct wire_hello *hello);
+static void welcome(struct server *server, struct fabric_link *link,
+		    const struct wire_hello *answer);
+
+int listeners_start(struct server *server)
+{
+	size_t count = server->options.address_count;
+
+	server->listeners = calloc(count, sizeof(server->listeners[0]));
+	if (!server->listeners)
+		return err_set(ERR_NO_MEMORY, "no memory to listen");
+	for (size_t i = 0; i < count; i++) {
+		int error = start(&server->listeners[i], server,
+				  server->options.addresses[i]);
+		if (error)
+			return error;
+		server->listener_count++;
+	}
+	return 0;
+}
+
+static void stop(struct listener *listener)
+{
+	if (listener->event)
+		event_free(listener->event);
+	if (listener->pause)
+		event_free(listener->pause);
+	fabric_listener_close(listener->fabric);
+}
+
+void listeners_stop(struct server *server)
+{
+	for (size_t i = 0; i < server->listener_count; i++)
+		stop(&server->listeners[i]);
+	free(server->listeners);
+	server->listeners = NULL;
+	server->listener_count = 0;
+}
+
+const char *server_address(const struct server *server, size_t i)
+{
+	return fabric_listener_address(server->listeners[i].fabric);
+}
+
+static int start(struct listener *listener, struct server *server,
+		 const char *address)
+{
+	const struct fabric_region region = {
+		.memory = server->region.memory,
+		.size = server->region.size,
+		.fd = server->region.fd,
+		.owner_offset = offsetof(struct root_page, owner),
+	};
+	const struct fabric_listen_options options = {
+		.region = &region,
+		.inbox_size = SERVER_INBOX_SIZE,
+		.socket_mode = server->options.socket_mode,
+	};
+
+	int error = fabric_listen(address, &options, &listener->fabric);
+	if (error)
+		return error;
+	listener->server = server;
+	listener->event =
+		event_new(server->base, fabric_listener_fd(listener->fabric),
+			  EV_READ | EV_PERSIST, on_client, listener);
+	listener->pause = evtimer_new(server->base, on_pause_ended, listener);
+	if (!listener->event || !listener->pause ||
+	    event_add(listener->event, NULL) < 0) {
+		stop(listener);
+		return err_set(ERR_NO_MEMORY, "no memory to listen");
+	}
+	if (fabric_listener_is_public(listener->fabric))
+		log_warn("%s can be reached from other machines, and there is "
+			 "no authentication: whoever reaches it can read and "
+			 "change everything",
+			 fabric_listener_address(listener->fabric));
+	return 0;
+}
+
+static void on_client(evutil_socket_t fd, short what, void *argument)
+{
+	struct listener *listener = argument;
+	uint8_t hello[FABRIC_HELLO_SIZE];
+	struct fabric_link *link;
+
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		int error =
+			fabric_listener_next(listener->fabric, &link, hello);
+		if (error == ERR_AGAIN)
+			return;
+		if (!error) {
+			greet(listener->server, link, hello);
+			continue;
+		}
+		log_warn("a client can't connect: %s", err_text());
+		if (error == ERR_SYSTEM || error == ERR_NO_MEMORY ||
+		    error == ERR_NO_ROOM) {
+			event_del(listener->event);
+			event_add(listener->pause, &PAUSE);
+			return;
+		}
+	}
+}
+
+static void on_pause_ended(evutil_socket_t fd, short what, void *argument)
+{
+	struct listener *listener = argument;
+
+	event_add(listener->event, NULL);
+}
+
+static void greet(struct server *server, struct fabric_link *link,
+		  const uint8_t bytes[FABRIC_HELLO_SIZE])
+{
+	struct wire_hello hello;
+
+	memcpy(&hello, bytes, sizeof(hello));
+	struct wire_hello answer = {
+		.magic = WIRE_MAGIC,
+		.version = WIRE_VERSION,
+		.status = judge(server, &hello),
+		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
+	};
+	if (answer.status == WIRE_HELLO_ACCEPTED) {
+		welcome(server, link, &answer);
+		return;
+	}
+	log_warn("a client is refused: %s",
+		 answer.status == WIRE_HELLO_BUSY
+			 ? "there are too many"
+			 : "it speaks another version or knows other nodes");
+	fabric_refuse(link, (const uint8_t *)&answer);
+}
+
+static enum wire_hello_status judge(const struct server *server,
+				    const struct wire_hello *hello)
+{
+	if (hello->magic != WIRE_MAGIC || hello->version != WIRE_VERSION)
+		return WIRE_HELLO_OTHER_VERSION;
+	if (hello->fingerprint != RTREE_LAYOUT_FINGERPRINT)
+		return WIRE_HELLO_OTHER_LAYOUT;
+	if (server->clients >= CLIENTS_MAX)
+		return WIRE_HELLO_BUSY;
+	return WIRE_HELLO_ACCEPTED;
+}
+
+static void welcome(struct server *server, struct fabric_link *link,
+		    const struct wire_hello *answer)
+{
+	bool one_sided = fabric_is_one_sided(link);
+	struct connection *connection;
+
+	/* Before the client can read the first byte of the region. */
+	server_client_joined(server, one_sided);
+	int error = fabric_accept(link, (const uint8_t *)answer);
+	if (!error)
+		error = connection_create(server, link, &connection);
+	if (error) {
+		log_warn("a client can't connect: %s", err_text());
+		fabric_close(link);
+		server_client_left(server, one_sided);
+		return;
+	}
+	worker_adopt(server, connection);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/options.h"
+
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/program.h"
+
+#define LEASE_DEFAULT_NS     (50 * NS_PER_MS)
+#define LEASE_MIN_NS	     (1 * NS_PER_MS)
+#define LEASE_MAX_NS	     (60 * NS_PER_S)
+#define HEARTBEAT_DEFAULT_NS (10 * NS_PER_MS)
+#define HEARTBEAT_MIN_NS     (1 * NS_PER_MS)
+#define HEARTBEAT_MAX_NS     (60 * NS_PER_S)
+
+enum {
+	SOCKET_MODE_DEFAULT = 0600,
+	THREADS_MAX = 1024,
+};
+
+static const char usage[] =
+	"Usage: catfishd --listen ADDR [--listen ADDR ...] [options]\n"
+	"\n"
+	"Serves a spatial R-tree that clients search and change by messages, "
+	"and, on\n"
+	"the same host, search by reading its memory themselves.\n"
+	"\n"
+	"  --listen ADDR       shm:///path/to.sock, tcp://host:port or "
+	"tcp://[v6]:port;\n"
+	"                      may be given several times\n"
+	"  --region FILE       read the items from FILE at the start and write "
+	"them back\n"
+	"                      at the end; a missing file is made\n"
+	"  --no-save           don't write them back\n"
+	"  --memory SIZE       of the whole region [a quarter of this "
+	"machine's]\n"
+	"  --threads N         that search and answer [one for each processor]\n"
+	"  --lease TIME        for which replaced pages stay as they were "
+	"[50ms]\n"
+	"  --heartbeat TIME    between two reports of the load to clients "
+	"[10ms]\n"
+	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
+	"  --help              show this\n"
+	"  --version           show the version\n"
+	"\n"
+	"TIME takes us, ms or s (bare: seconds); SIZE takes K, M or G, powers "
+	"of 1024\n"
+	"(bare: bytes).\n"
+	"\n"
+	"Example: catfishd --listen shm:///run/catfish.sock --region "
+	"places.region\n";
+
+enum option_id {
+	OPTION_LISTEN = 1,
+	OPTION_REGION,
+	OPTION_NO_SAVE,
+	OPTION_MEMORY,
+	OPTION_THREADS,
+	OPTION_LEASE,
+	OPTION_HEARTBEAT,
+	OPTION_SOCKET_MODE,
+	OPTION_HELP,
+	OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"listen", required_argument, NULL, OPTION_LISTEN},
+	{"region", required_argument, NULL, OPTION_REGION},
+	{"no-save", no_argument, NULL, OPTION_NO_SAVE},
+	{"memory", required_argument, NULL, OPTION_MEMORY},
+	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"lease", required_argument, NULL, OPTION_LEASE},
+	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
+	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{NULL, 0, NULL, 0},
+};
+
+static void set_defaults(struct options *options);
+static int read_option(struct options *options, int id, const char *value);
+static int show(struct options *options, int id);
+static int refuse_option(char **argv);
+static int check(const struct options *options, int argc, char **argv);
+
+int options_parse(int argc, char **argv, struct options *options)
+{
+	int id, index = 0;
+
+	set_defaults(options);
+	options->server.addresses = calloc((size_t)argc, sizeof(char *));
+	if (!options->server.addresses)
+		return program_fail(err_set(ERR_NO_MEMORY, "no memory"));
+	opterr = 0;
+	while ((id = getopt_long(argc, argv, ":", long_options, &index)) >= 0) {
+		if (id == OPTION_HELP || id == OPTION_VERSION)
+			return show(options, id);
+		if (id == ':')
+			return program_usage_error("%s needs a value",
+						   argv[optind - 1]);
+		if (id == '?')
+			return refuse_option(argv);
+		if (read_option(options, id, optarg))
+			return program_usage_error("--%s: %s",
+						   long_options[index].name,
+						   err_text());
+	}
+	return check(options, argc, argv);
+}
+
+void options_free(struct options *options)
+{
+	free(options->server.addresses);
+}
+
+static unsigned processor_count(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+/* Bytes of memory, and of swap too if it is asked for. */
+static uint64_t machine_memory(bool with_swap)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info) < 0)
+		return UINT64_C(1) << 30;
+	return ((uint64_t)info.totalram + (with_swap ? info.totalswap : 0)) *
+	       info.mem_unit;
+}
+
+static void set_defaults(struct options *options)
+{
+	*options = (struct options){
+		.server =
+			{
+				.threads = processor_count(),
+				.socket_mode = SOCKET_MODE_DEFAULT,
+				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
+			},
+		.tree =
+			{
+				.size = machine_memory(false) / 4,
+				.lease_ns = LEASE_DEFAULT_NS,
+			},
+	};
+}
+
+static int show(struct options *options, int id)
+{
+	options->is_done = true;
+	if (id == OPTION_HELP)
+		fputs(usage, stdout);
+	else
+		program_print_version();
+	int error = program_finish_output();
+	return error ? (int)program_fail(error) : EXIT_OK;
+}
+
+static int refuse_option(char **argv)
+{
+	/* getopt_long() has gone past a long option, but not always past a
+	 * short one, and there is none. */
+	if (optopt > ' ')
+		return program_usage_error("unknown option '-%c'", optopt);
+	return program_usage_error("unknown option '%s'", argv[optind - 1]);
+}
+
+/* --- Values ------------------------------------------------------------- */
+
+static int read_time(const char *text, uint64_t min, uint64_t max,
+		     uint64_t *time)
+{
+	uint64_t value;
+
+	int error = parse_time_ns(text, &value);
+	if (!error && (value < min || value > max))
+		error = err_set(ERR_USAGE, "%s is not from %ums to %us", text,
+				(unsigned)(min / NS_PER_MS),
+				(unsigned)(max / NS_PER_S));
+	if (!error)
+		*time = value;
+	return error;
+}
+
+static int read_threads(const char *text, unsigned *threads)
+{
+	uint64_t value;
+
+	int error = parse_uint64(text, &value);
+	if (!error && (value < 1 || value > THREADS_MAX))
+		error = err_set(ERR_USAGE, "%s is not from 1 to %d", text,
+				THREADS_MAX);
+	if (!error)
+		*threads = (unsigned)value;
+	return error;
+}
+
+static int read_mode(const char *text, unsigned *mode)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 8);
+
+	if (!*text || strspn(text, "01234567") != strlen(text) || *end ||
+	    value > 0777)
+		return err_set(ERR_USAGE,
+			       "expected an octal mode such as 0660, not '%s'",
+			       text);
+	*mode = (unsigned)value;
+	return 0;
+}
+
+static int read_memory(const char *text, uint64_t *size)
+{
+	char have[FORMAT_SIZE_SIZE], need[FORMAT_SIZE_SIZE];
+	uint64_t value;
+
+	int error = parse_size(text, &value);
+	if (error)
+		return error;
+	if (value < rtree_size_min())
+		return err_set(ERR_USAGE, "%s is too little, the least is %s",
+			       text, format_size(need, rtree_size_min()));
+	if (value > machine_memory(true))
+		return err_set(ERR_USAGE,
+			       "%s is more than this machine has: %s", text,
+			       format_size(have, machine_memory(true)));
+	*size = value;
+	return 0;
+}
+
+static int read_address(const char *text, struct server_options *options)
+{
+	if (strncmp(text, "verbs://", strlen("verbs://")) == 0)
+		return err_set(ERR_USAGE,
+			       "%s: this build has no verbs fabric; use "
+			       "shm:///path or tcp://host:port",
+			       text);
+	options->addresses[options->address_count++] = text;
+	return 0;
+}
+
+static int read_option(struct options *options, int id, const char *value)
+{
+	struct server_options *server = &options->server;
+
+	switch ((enum option_id)id) {
+	case OPTION_LISTEN:
+		return read_address(value, server);
+	case OPTION_REGION:
+		options->region = value;
+		return *value ? 0 : err_set(ERR_USAGE, "a file has a name");
+	case OPTION_NO_SAVE:
+		options->no_save = true;
+		return 0;
+	case OPTION_MEMORY:
+		return read_memory(value, &options->tree.size);
+	case OPTION_THREADS:
+		return read_threads(value, &server->threads);
+	case OPTION_LEASE:
+		return read_time(value, LEASE_MIN_NS, LEASE_MAX_NS,
+				 &options->tree.lease_ns);
+	case OPTION_HEARTBEAT:
+		return read_time(value, HEARTBEAT_MIN_NS, HEARTBEAT_MAX_NS,
+				 &server->heartbeat_ns);
+	case OPTION_SOCKET_MODE:
+		return read_mode(value, &server->socket_mode);
+	case OPTION_HELP:
+	case OPTION_VERSION:
+		break;
+	}
+	return 0;
+}
+
+static int check(const struct options *options, int argc, char **argv)
+{
+	if (optind < argc)
+		return program_usage_error("'%s' is no option", argv[optind]);
+	if (!options->server.address_count)
+		return program_usage_error("--listen ADDR is missing");
+	if (options->no_save && !options->region)
+		return program_usage_error("--no-save needs --region FILE");
+	return EXIT_OK;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/request.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "server/connection.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+/* Bytes of writes that one client may have waiting for the writer. */
+enum { JOBS_SIZE_MAX = 1 << 18 };
+
+/* Starts to do what the connection's request asks for.  Any error is the
+ * client's answer, and nothing was done then. */
+typedef int handler(struct connection *c, const struct wire_header *header);
+
+static handler describe, search, count, write_items, move_items, load_begin,
+	load_items, load_commit, load_abort, inspect, save;
+
+static const struct {
+	handler *handle;
+	bool is_write; /* may follow other writes that are not answered yet */
+} operations[] = {
+	[WIRE_DESCRIBE] = {describe, false},
+	[WIRE_SEARCH] = {search, false},
+	[WIRE_COUNT] = {count, false},
+	[WIRE_INSERT] = {write_items, true},
+	[WIRE_UPDATE] = {move_items, true},
+	[WIRE_DELETE] = {write_items, true},
+	[WIRE_LOAD_BEGIN] = {load_begin, false},
+	[WIRE_LOAD_ITEMS] = {load_items, false},
+	[WIRE_LOAD_COMMIT] = {load_commit, false},
+	[WIRE_STAT] = {inspect, false},
+	[WIRE_CHECK] = {inspect, false},
+	[WIRE_SAVE] = {save, false},
+	[WIRE_LOAD_ABORT] = {load_abort, false},
+};
+
+static_assert(sizeof(operations) / sizeof(operations[0]) ==
+		      WIRE_OPERATION_MAX + 1,
+	      "every operation has its handler");
+static_assert((int)WIRE_OPERATION_MAX < (int)WIRE_KINDS,
+	      "every operation is counted");
+
+static bool must_wait(const struct connection *c, int error,
+		      const struct wire_header *header);
+
+int request_dispatch(struct connection *c)
+{
+	struct wire_header header;
+
+	int error = wire_check(c->request, (size_t)c->request_size);
+	if (error == ERR_PROTOCOL)
+		return error;
+	memcpy(&header, c->request, sizeof(header));
+	if (!error && header.flags)
+		error = err_set(ERR_PROTOCOL, "a request has no flags");
+	if (must_wait(c, error, &header))
+		return 0;
+	if (!error)
+		error = operations[header.operation].handle(c, &header);
+	/* Answers keep the order of their requests: it is tried again once
+	 * those before it are answered, and will fail then. */
+	if (error && c->jobs)
+		return 0;
+	c->request_size = 0;
+	if (error)
+		segment_fail(&c->segment, header.operation, header.sequence,
+			     error, 0);
+	else
+		worker_count_request(c->worker, header.operation);
+	return 1;
+}
+
+static bool must_wait(const struct connection *c, int error,
+		      const struct wire_header *header)
+{
+	if (!c->jobs)
+		return false;
+	return error || c->inspecting ||
+	       !operations[header->operation].is_write ||
+	       c->jobs_size >= JOBS_SIZE_MAX;
+}
+
+static int check_empty(const struct connection *c)
+{
+	return wire_body(c->request, NULL, 0, 0, NULL);
+}
+
+static int answer_empty(struct connection *c, const struct wire_header *header)
+{
+	segment_begin(&c->segment, 0);
+	segment_seal(&c->segment, header->operation, 0, header->sequence);
+	return 0;
+}
+
+static int describe(struct connection *c, const struct wire_header *header)
+{
+	const struct rtree_region *region = &c->server->region;
+
+	int error = check_empty(c);
+	if (error)
+		return error;
+	struct wire_description *to = segment_begin(&c->segment, sizeof(*to));
+	*to = (struct wire_description){
+		.identity = region->identity,
+		.region_size = region->size,
+		.page_count = region->page_count,
+		.root_record_offset = ROOT_RECORD_OFFSET,
+		.lease_ns = region->lease_ns,
+		.heartbeat_ns = c->server->options.heartbeat_ns,
+		.page_size = RTREE_PAGE_SIZE,
+		.process_id = (uint32_t)getpid(),
+	};
+	segment_seal(&c->segment, header->operation, 0, header->sequence);
+	return 0;
+}
+
+/* --- Searches and snapshots --------------------------------------------- */
+
+static int begin_search(struct connection *c, const struct wire_header *header,
+			bool count_only)
+{
+	struct wire_query query;
+
+	int error = wire_body(c->request, &query, sizeof(query), 0, NULL);
+	if (!error)
+		error = search_begin(&c->search, c->server->tree, &query,
+				     count_only);
+	if (!error)
+		connection_answer(c, header->operation, header->sequence,
+				  &search_answer, &c->search);
+	return error;
+}
+
+static int search(struct connection *c, const struct wire_header *header)
+{
+	return begin_search(c, header, false);
+}
+
+static int count(struct connection *c, const struct wire_header *header)
+{
+	return begin_search(c, header, true);
+}
+
+static int save(struct connection *c, const struct wire_header *header)
+{
+	int error = check_empty(c);
+
+	if (!error)
+		error = save_begin(&c->save, c->server->tree);
+	if (!error)
+		connection_answer(c, header->operation, header->sequence,
+				  &save_answer, &c->save);
+	return error;
+}
+
+/* --- Jobs for other threads --------------------------------------------- */
+
+static int create_job(struct connection *c, const struct wire_header *header,
+		      uint32_t entries, struct job **job)
+{
+	int error = job_create((enum wire_operation)header->operation, entries,
+			       job);
+	if (error)
+		return error;
+	(*job)->connection = c;
+	(*job)->sequence = header->sequence;
+	if (job_is_write(*job))
+		(*job)->written.identity = c->server->region.identity;
+	return 0;
+}
+
+static void hand_over(struct connection *c, struct job *job)
+{
+	struct server *server = c->server;
+
+	c->jobs++;
+	c->jobs_size += job_size(job);
+	c->inspecting = !job_is_write(job);
+	job_queue_push(c->inspecting ? &server->inspections : &server->writes,
+		       job);
+}
+
+static int inspect(struct connection *c, const struct wire_header *header)
+{
+	struct job *job;
+
+	int error = check_empty(c);
+	if (!error)
+		error = create_job(c, header, 0, &job);
+	if (!error)
+		hand_over(c, job);
+	return error;
+}
+
+/* Reads one entry of a write, of any size. */
+typedef int entry_reader(const void *entry, struct write *write);
+
+static int read_item(const void *entry, struct write *write)
+{
+	return wire_get_item(entry, &write->item);
+}
+
+static int read_move(const void *entry, struct write *write)
+{
+	const struct wire_move *move = entry;
+	int error = wire_get_item(&move->item, &write->item);
+
+	return error ? error : wire_get_rect(&move->to, &write->to);
+}
+
+static int read_entries(const uint8_t *entries, size_t entry_size,
+			entry_reader *read, struct job *job)
+{
+	for (uint32_t i = 0; i < job->count; i++) {
+		int error = read(entries + i * entry_size, &job->writes[i]);
+		if (error)
+			return err_prefix(error, "item %" PRIu32 " of %" PRIu32,
+					  i + 1, job->count);
+	}
+	return 0;
+}
+
+static int begin_writes(struct connection *c, const struct wire_header *header,
+			size_t entry_size, entry_reader *read)
+{
+	const void *entries;
+	struct job *job;
+
+	int error = wire_body(c->request, NULL, 0, entry_size, &entries);
+	if (!error)
+		error = create_job(c, header, header->count, &job);
+	if (error)
+		return error;
+	error = read_entries(entries, entry_size, read, job);
+	if (error)
+		job_destroy(job);
+	else
+		hand_over(c, job);
+	return error;
+}
+
+static int write_items(struct connection *c, const struct wire_header *header)
+{
+	return begin_writes(c, header, sizeof(struct wire_item), read_item);
+}
+
+static int move_items(struct connection *c, const struct wire_header *header)
+{
+	return begin_writes(c, header, sizeof(struct wire_move), read_move);
+}
+
+/* --- Imports ------------------------------------------------------------ */
+
+/* Also gives up what an earlier one has staged. */
+static int load_begin(struct connection *c, const struct wire_header *header)
+{
+	struct wire_load request;
+
+	int error = wire_body(c->request, &request, sizeof(request), 0, NULL);
+	load_destroy(c->load);
+	c->load = NULL;
+	if (!error)
+		error = load_create(&c->server->load_budget, &request,
+				    server_root(c->server).item_count,
+				    &c->load);
+	return error ? error : answer_empty(c, header);
+}
+
+static int check_loading(const struct connection *c)
+{
+	if (c->load)
+		return 0;
+	return err_set(ERR_USAGE, "no import was begun, or an error ended it");
+}
+
+/* An error ends the import: all of it is seen, or nothing. */
+static int load_items(struct connection *c, const struct wire_header *header)
+{
+	const void *entries;
+
+	int error = check_loading(c);
+	if (error)
+		return error;
+	error = wire_body(c->request, NULL, 0, sizeof(struct wire_item),
+			  &entries);
+	if (!error)
+		error = load_append(c->load, entries, header->count);
+	if (!error)
+		return answer_empty(c, header);
+	load_destroy(c->load);
+	c->load = NULL;
+	return error;
+}
+
+static int load_commit(struct connection *c, const struct wire_header *header)
+{
+	struct job *job;
+
+	int error = check_loading(c);
+	if (!error)
+		error = check_empty(c);
+	if (!error)
+		error = create_job(c, header, 0, &job);
+	if (error)
+		return error;
+	job->load = c->load;
+	c->load = NULL;
+	hand_over(c, job);
+	return 0;
+}
+
+static int load_abort(struct connection *c, const struct wire_header *header)
+{
+	int error = check_empty(c);
+
+	if (error)
+		return error;
+	load_destroy(c->load);
+	c->load = NULL;
+	return answer_empty(c, header);
+}

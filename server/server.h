@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+/* The server as a whole: who works for it, and what they share.
+ *
+ *	main thread	listens, takes signals, samples the load; owns the
+ *			region; see server.c and listener.c
+ *	workers		one event loop each, with the connections that were
+ *			given to it; search, and answer; see worker.c
+ *	writer		applies the writes of all; see writer.c
+ *	inspector	looks at the whole tree when asked to; see inspector.c
+ *
+ * Thread-safety: what is not atomic is set before the threads start and never
+ * changed while they run. */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rtree/rtree.h"
+#include "server/job.h"
+#include "server/load.h"
+
+struct event;
+struct event_base;
+struct heartbeat;
+struct worker;
+struct listener;
+
+struct server_options {
+	const char **addresses;
+	size_t address_count;
+	unsigned threads;
+	unsigned socket_mode;
+	uint64_t heartbeat_ns;
+};
+
+/* What the region file has, when there is one. */
+struct server_saved {
+	bool is_saved;
+	uint64_t version;
+	uint64_t time_ns;
+};
+
+enum {
+	/* Each may hold a pin, and the inspector one. */
+	CLIENTS_MAX = 1000,
+	/* Of the server's end of each connection: a quarter of it is the
+	 * largest request. */
+	SERVER_INBOX_SIZE = 1 << 18,
+	SERVER_SIGNALS = 2, /* SIGTERM and SIGINT */
+};
+
+struct server {
+	struct rtree *tree;
+	struct rtree_region region;
+	struct server_options options;
+	struct server_saved saved;
+	uint64_t started_ns;
+
+	struct event_base *base; /* of the main thread */
+	struct listener *listeners;
+	size_t listener_count;
+	struct event *signals[SERVER_SIGNALS];
+	struct heartbeat *heartbeat;
+	struct worker *workers;
+	pthread_t writer, inspector;
+	bool has_writer, has_inspector;
+	struct job_queue writes, inspections;
+	struct load_budget load_budget;
+
+	_Atomic bool draining;
+	_Atomic unsigned clients;
+	_Atomic unsigned one_sided_clients;
+	_Atomic uint64_t connections; /* so far: numbers them */
+	_Atomic uint64_t offloaded;   /* searches, as clients say */
+	_Atomic uint32_t utilisation_ppm;
+	/* Since when the writer waits for pages; 0: it doesn't. */
+	_Atomic uint64_t starved_since_ns;
+};
+
+/* Starts to serve a tree that belongs to the calling thread: all threads run
+ * and all addresses listen when it returns. */
+int server_start(struct rtree *tree, const struct server_options *options,
+		 const struct server_saved *saved, struct server **server);
+
+/* The addresses that it listens at, in the order of the options. */
+const char *server_address(const struct server *server, size_t i);
+
+/* Serves until SIGTERM or SIGINT. */
+void server_run(struct server *server);
+
+/* Drains: takes no more clients, finishes and answers what has been asked, and
+ * ends all threads.  The tree stays, with every write that was acknowledged;
+ * signals stay caught until server_destroy(). */
+void server_stop(struct server *server);
+void server_destroy(struct server *server);
+
+/* The newest published version, and its number of items or one of a version
+ * published at about the same time. */
+struct root server_root(const struct server *server);
+
+/* A client was accepted, or has gone. */
+void server_client_joined(struct server *server, bool one_sided);
+void server_client_left(struct server *server, bool one_sided);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "server/writer.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "rtree/rtree.h"
+#include "server/server.h"
+#include "server/worker.h"
+
+enum {
+	/* Entries in one batch, if it isn't one request: a few milliseconds
+	 * that the first of them waits for the last. */
+	BATCH_WRITES_MAX = 8192,
+	/* How often a request that is alone in its batch is tried whole. */
+	WHOLE_TRIES = 2,
+};
+
+/* How long an import waits for the pages that it needs. */
+#define IMPORT_WAIT_NS (20 * NS_PER_S)
+
+/* Jobs that are applied together: from 'first' up to but without 'end'. */
+struct run {
+	struct job *first;
+	struct job *end;
+};
+
+static struct job *write_some(struct server *server, struct job *jobs);
+static int apply_run(struct rtree_batch *batch, struct run *run);
+static void answer_run(struct server *server, struct run *run,
+		       uint64_t version);
+static struct job *write_alone(struct server *server, struct job *job);
+static struct job *import(struct server *server, struct job *job);
+static int apply_job(struct rtree_batch *batch, struct job *job);
+static void wait_for_pages(struct server *server);
+static struct job *finish(struct server *server, struct job *job);
+
+void *writer_run(void *argument)
+{
+	struct server *server = argument;
+	struct job *jobs;
+
+	while ((jobs = job_queue_take_all(&server->writes)))
+		while (jobs)
+			jobs = write_some(server, jobs);
+	return NULL;
+}
+
+static struct job *fail_job(struct server *server, struct job *job, int error)
+{
+	job_fail(job, error);
+	return finish(server, job);
+}
+
+/* Writes one batch from the head of a list of jobs, answers them, and returns
+ * the rest of the list. */
+static struct job *write_some(struct server *server, struct job *jobs)
+{
+	struct run run = {.first = jobs};
+	struct rtree_batch *batch;
+	uint64_t version;
+
+	if (jobs->load)
+		return import(server, jobs);
+	for (;;) {
+		int error = rtree_batch_begin(server->tree, &batch);
+		if (error)
+			return fail_job(server, jobs, error);
+		error = apply_run(batch, &run);
+		if (!error)
+			break;
+		/* The job at run.end wants pages that are not there yet.
+		 * Whatever it did is undone with the batch, so make the batch
+		 * again up to there. */
+		rtree_batch_abort(batch);
+		if (run.end == run.first)
+			return write_alone(server, jobs);
+	}
+	rtree_batch_commit(batch, &version);
+	answer_run(server, &run, version);
+	return run.end;
+}
+
+static void start_over(struct job *job)
+{
+	job->position = 0;
+	job->missing_count = 0;
+	job->written.applied = 0;
+	job->error = 0;
+}
+
+/* Applies jobs until the run's end, an import, or enough for one batch, and
+ * sets the run's end to where it stopped.  Returns ERR_AGAIN when it stopped
+ * for want of pages. */
+static int apply_run(struct rtree_batch *batch, struct run *run)
+{
+	uint64_t writes = 0;
+	struct job *job = run->first;
+
+	for (; job != run->end && !job->load; job = job->next) {
+		writes += job->count;
+		if (job != run->first && writes > BATCH_WRITES_MAX)
+			break;
+		start_over(job);
+		if (apply_job(batch, job) == ERR_AGAIN) {
+			run->end = job;
+			return ERR_AGAIN;
+		}
+	}
+	run->end = job;
+	return 0;
+}
+
+/* Applies what is left of a job.  ERR_AGAIN as rtree.h says; other errors are
+ * the job's own, and leave what was applied before. */
+static int apply_job(struct rtree_batch *batch, struct job *job)
+{
+	for (; job->position < job->count; job->position++) {
+		const struct write *write = &job->writes[job->position];
+		int error = 0;
+
+		if (job->operation == WIRE_INSERT)
+			error = rtree_insert(batch, &write->item);
+		else if (job->operation == WIRE_DELETE)
+			error = rtree_delete(batch, &write->item);
+		else
+			error = rtree_update(batch, &write->item, &write->to);
+		if (error == ERR_AGAIN)
+			return error;
+		if (error == ERR_NOT_FOUND)
+			job->missing[job->missing_count++] = job->position;
+		else if (error) {
+			job_fail(job, error);
+			break;
+		} else
+			job->written.applied++;
+	}
+	return 0;
+}
+
+static void answer_run(struct server *server, struct run *run, uint64_t version)
+{
+	for (struct job *job = run->first; job != run->end;) {
+		job->written.version = version;
+		job = finish(server, job);
+	}
+}
+
+/* Writes a job that found no room as the first of its batch: whole if that is
+ * possible once pages have come back, otherwise in pieces. */
+static struct job *write_alone(struct server *server, struct job *job)
+{
+	struct rtree_batch *batch;
+
+	start_over(job);
+	for (int tries = 1; job->position < job->count && !job->error;
+	     tries++) {
+		wait_for_pages(server);
+		int error = rtree_batch_begin(server->tree, &batch);
+		if (error)
+			return fail_job(server, job, error);
+		if (apply_job(batch, job) == ERR_AGAIN && tries < WHOLE_TRIES) {
+			rtree_batch_abort(batch);
+			start_over(job);
+		} else {
+			rtree_batch_commit(batch, &job->written.version);
+		}
+	}
+	atomic_store(&server->starved_since_ns, 0);
+	return finish(server, job);
+}
+
+/* --- Imports ------------------------------------------------------------ */
+
+/* All items of an import in one batch, or none. */
+static int apply_import(struct rtree_batch *batch, struct load *load,
+			uint64_t present)
+{
+	if (load->mode != WIRE_LOAD_APPEND || !present)
+		return rtree_replace(batch, load->items, load->count);
+	for (uint64_t i = 0; i < load->count; i++) {
+		int error = rtree_insert(batch, &load->items[i]);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int try_import(struct server *server, struct job *job)
+{
+	struct rtree_batch *batch;
+	uint64_t present = server_root(server).item_count;
+
+	int error = load_check_mode(job->load, present);
+	if (!error)
+		error = rtree_batch_begin(server->tree, &batch);
+	if (error)
+		return error;
+	error = apply_import(batch, job->load, present);
+	if (error) {
+		rtree_batch_abort(batch);
+		return error;
+	}
+	rtree_batch_commit(batch, &job->written.version);
+	job->written.applied = job->load->count;
+	return 0;
+}
+
+static struct job *import(struct server *server, struct job *job)
+{
+	uint64_t give_up_ns = clock_now_ns() + IMPORT_WAIT_NS;
+	int error;
+
+	while ((error = try_import(server, job)) == ERR_AGAIN &&
+	       clock_now_ns() < give_up_ns)
+		wait_for_pages(server);
+	atomic_store(&server->starved_since_ns, 0);
+	/* Waiting helps only with what others hold: one version has no room
+	 * for it beside the one that it follows. */
+	if (error == ERR_AGAIN)
+		error = err_set(ERR_NO_ROOM,
+				"the region has no room for these items and "
+				"for the version that they follow: start the "
+				"server with more --memory");
+	if (error)
+		job_fail(job, error);
+	load_destroy(job->load);
+	job->load = NULL;
+	return finish(server, job);
+}
+
+/* --- Waiting and answering ---------------------------------------------- */
+
+/* Waits until pages may have come back.  While it lasts, answers that hold old
+ * versions for long are told to end. */
+static void wait_for_pages(struct server *server)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t until = rtree_retry_ns(server->tree);
+	uint64_t none = 0;
+
+	atomic_compare_exchange_strong(&server->starved_since_ns, &none, now);
+	/* Pins are given back at any time: look every millisecond or so. */
+	uint64_t wait = until > now + NS_PER_MS ? until - now : NS_PER_MS;
+	struct timespec time = {
+		.tv_sec = (time_t)(wait / NS_PER_S),
+		.tv_nsec = (long)(wait % NS_PER_S),
+	};
+	nanosleep(&time, NULL);
+}
+
+/* Gives a job back to its connection; returns the one after it. */
+static struct job *finish(struct server *server, struct job *job)
+{
+	struct job *next = job->next;
+
+	job_queue_done(&server->writes);
+	worker_finish(job);
+	return next;
+}
