@@ -39,6 +39,13 @@ struct kernel {
 			 enum relation relation, node_ref root,
 			 const char *memory, uint64_t page_count,
 			 walk_group_found *found, void *context);
+
+	/* A lower bound of the squared distance from 'point' to each entry, by
+	 * its cells.  Sets the node's level and returns the number of entries;
+	 * ERR_DAMAGED when it isn't the node that was wanted. */
+	int (*measure)(const struct node *node,
+		       const struct walk_wanted *wanted, const double *point,
+		       double bounds2[NODE_LANES], int *level);
 };
 
 /* The fastest that this processor runs.  The environment's CATFISH_KERNEL names

@@ -351,6 +351,41 @@ KERNEL_TARGET static int run_walk(struct walk *walk, const char *memory,
 	}
 }
 
+/* --- Distances ------------------------------------------------------------ */
+
+/* A lower bound of how far, squared, each entry's rectangle is from a point, by
+ * its cells.  Coordinates and cells are a rounding apart, which 'slack' and
+ * 'shrink' more than make up for. */
+KERNEL_TARGET static int measure_node(const struct node *node,
+				      const struct walk_wanted *wanted,
+				      const double *point,
+				      double bounds2[NODE_LANES], int *level)
+{
+	const double slack = 0x1p-20, shrink = 1 - 0x1p-20;
+	struct header_word word = load_header_word(node);
+
+	if (!is_wanted(node, word, wanted))
+		return walk_wrong_node(wanted, &node->header);
+	*level = word_level(word);
+	for (int i = 0; i < NODE_LANES; i++)
+		bounds2[i] = 0;
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double scale = node->header.scale[d];
+		double at = (point[d] - node->header.origin[d]) * scale;
+		double unit = shrink / scale;
+		if (!(scale > 0))
+			continue;
+		for (int i = 0; i < NODE_LANES; i++) {
+			double below = node->cell_min[d][i] - slack - at;
+			double above = at - node->cell_max[d][i] - 1 - slack;
+			double cells = below > above ? below : above;
+			double side = (cells > 0 ? cells : 0) * unit;
+			bounds2[i] += side * side;
+		}
+	}
+	return (int)word_count(word);
+}
+
 /* --- Groups of walks ----------------------------------------------------- */
 
 /* What one of several searches wants. */
@@ -454,4 +489,5 @@ const struct kernel KERNEL_NAME = {
 	.feed = feed_walk,
 	.run = run_walk,
 	.run_group = run_group,
+	.measure = measure_node,
 };

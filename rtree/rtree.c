@@ -147,6 +147,25 @@ int rtree_search_group(const struct rtree *tree, const struct root *root,
 			      found, context);
 }
 
+int rtree_nearest(const struct rtree *tree, const struct root *root,
+		  const double point[DIMENSIONS], uint64_t k,
+		  struct nearest *nearest)
+{
+	struct walk_wanted wanted;
+	int error = nearest_begin(nearest, point, k, root->ref,
+				  tree->region.page_count);
+	if (error)
+		return error;
+	while (!error && nearest_next(nearest, &wanted))
+		error = nearest_feed(nearest, &wanted,
+				     rtree_node(tree, wanted.ref));
+	if (error)
+		nearest_end(nearest);
+	else
+		nearest_sort(nearest);
+	return error;
+}
+
 /* Counts the nodes below 'node' without touching leaves. */
 static void count_nodes(const struct rtree *tree, const struct node *node,
 			struct rtree_stat *stat)

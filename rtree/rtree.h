@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/rect.h"
+#include "rtree/nearest.h"
 #include "rtree/root.h"
 #include "rtree/walk.h"
 
@@ -86,6 +87,12 @@ int rtree_search_group(const struct rtree *tree, const struct root *root,
 		       const struct rect *queries, size_t count,
 		       enum relation relation, walk_group_found *found,
 		       void *context);
+
+/* Searches for the 'k' items nearest to a point; '*nearest' has them in order,
+ * and is to be ended by nearest_end(). */
+int rtree_nearest(const struct rtree *tree, const struct root *root,
+		  const double point[DIMENSIONS], uint64_t k,
+		  struct nearest *nearest);
 
 /* --- Writing ------------------------------------------------------------ */
 

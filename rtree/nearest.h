@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef RTREE_NEAREST_H
+#define RTREE_NEAREST_H
+
+/* The k items nearest to a point, without I/O, fed like a walk:
+ *
+ *	nearest_begin(&nearest, point, k, root_ref, page_count);
+ *	while (nearest_next(&nearest, &wanted)) {
+ *		... get the bytes of the node that 'wanted' names ...
+ *		int error = nearest_feed(&nearest, &wanted, node);
+ *	}
+ *	nearest_sort(&nearest);
+ *	... nearest.found[0 .. nearest.found_count) ...
+ *	nearest_end(&nearest);
+ *
+ * Best first (Hjaltason and Samet, "Distance Browsing in Spatial Databases",
+ * ACM TODS 24(2), 1999): of all nodes seen the one that is nearest comes next,
+ * and none that is farther than the k-th item found.  Distances are Euclidean,
+ * from the point to the nearest point of the rectangle, and are compared
+ * squared; equal ones are ordered by id, so every order of feeding gives the
+ * same answer.  Squares beyond the largest double (distances beyond 1e154) are
+ * all equal.
+ *
+ * Nothing that is fed is trusted; see rtree/walk.h.
+ *
+ * Thread-safety: one search, one thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/rect.h"
+#include "rtree/walk.h"
+
+struct neighbour {
+	double distance2; /* squared */
+	struct item item;
+};
+
+/* A node that is wanted, and how near what is below it may be. */
+struct nearest_wanted {
+	double bound2;
+	struct walk_wanted wanted;
+};
+
+struct nearest {
+	double point[DIMENSIONS];
+	uint64_t k;
+	uint64_t page_count;
+	uint64_t nodes; /* fed so far */
+	const char
+		*memory; /* the region, to prefetch what is wanted; or NULL */
+
+	struct neighbour *found; /* a heap, the farthest on top, until sorted */
+	size_t found_count;
+	size_t found_capacity;
+
+	struct nearest_wanted *wanted; /* a heap, the nearest on top */
+	size_t wanted_count;
+	size_t wanted_capacity;
+};
+
+/* Starts a search for the 'k' items nearest to a finite 'point'.  ERR_DAMAGED
+ * when the root names no page, ERR_NO_MEMORY; nothing has to be ended then. */
+int nearest_begin(struct nearest *nearest, const double point[DIMENSIONS],
+		  uint64_t k, node_ref root, uint64_t page_count);
+
+/* Takes the nearest node that is wanted; false when none can change the answer
+ * any more. */
+bool nearest_next(struct nearest *nearest, struct walk_wanted *wanted);
+
+/* Feeds the node that 'wanted' names.  ERR_DAMAGED, ERR_NO_MEMORY. */
+int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
+		 const struct node *node);
+
+/* Orders what was found, the nearest first. */
+void nearest_sort(struct nearest *nearest);
+
+void nearest_end(struct nearest *nearest);
+
+#endif
