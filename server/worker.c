@@ -256,7 +256,7 @@ static void *run(void *argument)
 		bool more = !STAILQ_EMPTY(&worker->turns);
 
 		event_base_loop(worker->base,
-				more ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+				EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
 		uint64_t began = clock_now_ns();
 		worker->busy_since_ns = began;
 		take_turns(worker);
