@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 extern const struct kernel kernel_portable;
 #if defined(__x86_64__)
 extern const struct kernel kernel_avx2, kernel_avx512;
@@ -43,16 +45,31 @@ bool kernel_runs_here(const struct kernel *k)
 	return k == &kernel_portable;
 }
 
+int kernel_choose(const char *name)
+{
+	for (unsigned i = 0; i < KERNEL_COUNT; i++) {
+		if (strcmp(kernels[i]->name, name) != 0)
+			continue;
+		if (!kernel_runs_here(kernels[i]))
+			return err_set(
+				ERR_UNSUPPORTED,
+				"kernel %s doesn't run on this processor",
+				name);
+		kernel = kernels[i];
+		return 0;
+	}
+	return err_set(ERR_USAGE, "no kernel '%s': avx512, avx2 or portable",
+		       name);
+}
+
 /* Before main(), so that the choice needs no synchronisation. */
-__attribute__((constructor)) static void choose(void)
+__attribute__((constructor)) static void choose_fastest(void)
 {
 	const char *wanted = getenv("CATFISH_KERNEL");
 
 	for (unsigned i = KERNEL_COUNT; i-- > 0;)
 		if (kernel_runs_here(kernels[i]))
 			kernel = kernels[i];
-	for (unsigned i = 0; wanted && i < KERNEL_COUNT; i++)
-		if (strcmp(kernels[i]->name, wanted) == 0 &&
-		    kernel_runs_here(kernels[i]))
-			kernel = kernels[i];
+	if (wanted)
+		kernel_choose(wanted);
 }

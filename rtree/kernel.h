@@ -48,9 +48,14 @@ struct kernel {
 		       double bounds2[NODE_LANES], int *level);
 };
 
-/* The fastest that this processor runs.  The environment's CATFISH_KERNEL names
- * another; one that doesn't run here, or is unknown, is passed over. */
+/* The fastest that this processor runs, or the one that the environment's
+ * CATFISH_KERNEL names; one that doesn't run here, or is unknown, is passed
+ * over. */
 extern const struct kernel *kernel;
+
+/* Takes another one, before any search.  ERR_USAGE when there is none of that
+ * name, ERR_UNSUPPORTED when it doesn't run on this processor. */
+int kernel_choose(const char *name);
 
 /* Kernel 'i' of those that were compiled, the fastest first, or NULL behind the
  * last; and whether this processor runs it. */

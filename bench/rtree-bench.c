@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* rtree-bench: times the tree by itself, in one process and one thread, on
+ * files that other libraries can be given as well.
+ *
+ * One JSON line a phase.  Ids that are found are stored to a buffer and summed
+ * within the time that is measured; 'checksum' is the sum modulo 2^64 over all
+ * hits of (query index + 1) * (id + 1), to be set beside any other library. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "base/program.h"
+#include "base/random.h"
+#include "datasets/csv.h"
+#include "rtree/kernel.h"
+#include "rtree/rtree.h"
+
+enum { NEAREST_COUNT = 10, GROUP = 256 };
+
+struct items {
+	struct item *items;
+	size_t count;
+};
+
+struct bench {
+	struct items items;
+	struct items queries;
+	const char *phases;
+	uint64_t batch;
+	uint64_t lease_ns;
+	uint64_t memory;
+
+	struct rtree *tree;
+	struct rtree_pin pin;
+	int64_t *ids; /* of one query's answer */
+	size_t ids_capacity;
+	size_t ids_count;
+
+	/* Of the phase. */
+	uint64_t operations;
+	uint64_t hits;
+	uint64_t checksum;
+	uint64_t waits; /* for retired pages */
+};
+
+/* --- Files --------------------------------------------------------------- */
+
+static int append(struct items *items, size_t *capacity,
+		  const struct item *item)
+{
+	if (items->count == *capacity) {
+		*capacity = *capacity ? 2 * *capacity : 1024;
+		struct item *grown =
+			realloc(items->items, *capacity * sizeof(*grown));
+		if (!grown)
+			return err_set(ERR_NO_MEMORY, "no memory for items");
+		items->items = grown;
+	}
+	items->items[items->count++] = *item;
+	return 0;
+}
+
+static int read_csv(const char *path, struct items *items)
+{
+	struct csv_reader *reader;
+	struct item item;
+	size_t capacity = 0;
+	int error = csv_open(path, CSV_ITEMS, &reader);
+	if (error)
+		return error;
+	while ((error = csv_next_item(reader, &item)) > 0) {
+		error = append(items, &capacity, &item);
+		if (error)
+			break;
+	}
+	csv_close(reader);
+	return error;
+}
+
+/* Little-endian doubles, min and max corner of each; ids from 0. */
+static int read_raw(const char *path, struct items *items)
+{
+	enum { NUMBERS = 2 * DIMENSIONS };
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st)) {
+		err_set(ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return ERR_NOT_FOUND;
+	}
+	size_t size = (size_t)st.st_size;
+	items->count = size / (NUMBERS * sizeof(double));
+	items->items = malloc(items->count * sizeof(*items->items) + 1);
+	const double *numbers =
+		size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)
+		     : MAP_FAILED;
+	close(fd);
+	if (!items->items || numbers == MAP_FAILED)
+		return err_set(ERR_DATA, "%s: can't be read whole", path);
+	for (size_t i = 0; i < items->count; i++) {
+		struct item *item = &items->items[i];
+		item->id = (int64_t)i;
+		memcpy(&item->rect, numbers + i * NUMBERS, sizeof(item->rect));
+	}
+	munmap((void *)numbers, size);
+	return 0;
+}
+
+static int read_items(const char *path, struct items *items)
+{
+	size_t length = strlen(path);
+
+	if (length > 4 && strcmp(path + length - 4, ".f64") == 0)
+		return read_raw(path, items);
+	return read_csv(path, items);
+}
+
+/* Without a file: 100,000 distinct queries with edges up to 1e-5. */
+static int make_queries(struct items *queries)
+{
+	struct random random;
+	size_t capacity = 0;
+
+	random_seed(&random, 1);
+	for (int i = 0; i < 100000; i++) {
+		struct item query = {.id = i};
+		for (int d = 0; d < DIMENSIONS; d++) {
+			query.rect.min[d] = random_unit(&random);
+			query.rect.max[d] =
+				query.rect.min[d] + random_unit(&random) * 1e-5;
+		}
+		int error = append(queries, &capacity, &query);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* --- Reading phases ------------------------------------------------------ */
+
+static int reserve_ids(struct bench *b, size_t more)
+{
+	if (b->ids_count + more <= b->ids_capacity)
+		return 0;
+	b->ids_capacity = 2 * (b->ids_count + more);
+	int64_t *ids = realloc(b->ids, b->ids_capacity * sizeof(*ids));
+	if (!ids)
+		return err_set(ERR_NO_MEMORY, "no memory for ids");
+	b->ids = ids;
+	return 0;
+}
+
+static int store_ids(void *context, const struct node *leaf, uint64_t hits)
+{
+	struct bench *b = context;
+	int error = reserve_ids(b, NODE_LANES);
+	if (error)
+		return error;
+	int64_t *to = b->ids + b->ids_count;
+	if (hits == ~UINT64_C(0)) {
+		memcpy(to, leaf->id, sizeof(leaf->id));
+		to += NODE_LANES;
+		hits = 0;
+	}
+	for (; hits; hits &= hits - 1)
+		*to++ = leaf->id[__builtin_ctzll(hits)];
+	b->ids_count = (size_t)(to - b->ids);
+	return 0;
+}
+
+/* Sums the ids that were stored for a query. */
+static void sum_ids(struct bench *b, size_t query)
+{
+	uint64_t sum = b->ids_count;
+
+	for (size_t i = 0; i < b->ids_count; i++)
+		sum += (uint64_t)b->ids[i];
+	b->checksum += sum * (query + 1);
+	b->hits += b->ids_count;
+	b->ids_count = 0;
+}
+
+static int search(struct bench *b)
+{
+	for (size_t q = 0; q < b->queries.count; q++) {
+		int error = rtree_search(b->tree, &b->pin.root,
+					 &b->queries.items[q].rect,
+					 RELATION_INTERSECTS, store_ids, b);
+		if (error)
+			return error;
+		sum_ids(b, q);
+	}
+	b->operations = b->queries.count;
+	return 0;
+}
+
+static int count_hits(void *context, const struct node *leaf, uint64_t hits)
+{
+	(void)leaf;
+	*(uint64_t *)context += (uint64_t)__builtin_popcountll(hits);
+	return 0;
+}
+
+static int count(struct bench *b)
+{
+	for (size_t q = 0; q < b->queries.count; q++) {
+		uint64_t hits = 0;
+		int error = rtree_search(
+			b->tree, &b->pin.root, &b->queries.items[q].rect,
+			RELATION_INTERSECTS, count_hits, &hits);
+		if (error)
+			return error;
+		b->hits += hits;
+	}
+	b->operations = b->queries.count;
+	return 0;
+}
+
+/* Ids of a group come mixed, so each is stored with its query's number. */
+struct group {
+	struct bench *bench;
+	size_t base;
+	struct group_hit {
+		size_t query;
+		int64_t id;
+	} * hits;
+	size_t count;
+	size_t capacity;
+};
+
+static int store_group(void *context, size_t query, const struct node *leaf,
+		       uint64_t hits)
+{
+	struct group *g = context;
+
+	if (g->count + NODE_LANES > g->capacity) {
+		g->capacity = 2 * (g->count + NODE_LANES);
+		struct group_hit *grown =
+			realloc(g->hits, g->capacity * sizeof(*grown));
+		if (!grown)
+			return err_set(ERR_NO_MEMORY, "no memory for ids");
+		g->hits = grown;
+	}
+	for (; hits; hits &= hits - 1)
+		g->hits[g->count++] = (struct group_hit){
+			g->base + query, leaf->id[__builtin_ctzll(hits)]};
+	return 0;
+}
+
+static int search_groups(struct bench *b)
+{
+	struct group g = {.bench = b};
+	struct rect queries[GROUP];
+	int error = 0;
+
+	for (g.base = 0; !error && g.base < b->queries.count; g.base += GROUP) {
+		size_t size = b->queries.count - g.base;
+		size = size < GROUP ? size : GROUP;
+		for (size_t q = 0; q < size; q++)
+			queries[q] = b->queries.items[g.base + q].rect;
+		g.count = 0;
+		error = rtree_search_group(b->tree, &b->pin.root, queries, size,
+					   RELATION_INTERSECTS, store_group,
+					   &g);
+		for (size_t i = 0; i < g.count; i++)
+			b->checksum += (g.hits[i].query + 1) *
+				       ((uint64_t)g.hits[i].id + 1);
+		b->hits += g.count;
+	}
+	free(g.hits);
+	b->operations = b->queries.count;
+	return error;
+}
+
+static int nearest(struct bench *b)
+{
+	for (size_t q = 0; q < b->queries.count; q++) {
+		struct nearest nearest;
+		int error = rtree_nearest(b->tree, &b->pin.root,
+					  b->queries.items[q].rect.min,
+					  NEAREST_COUNT, &nearest);
+		if (!error)
+			error = reserve_ids(b, nearest.found_count);
+		if (error)
+			return error;
+		for (size_t i = 0; i < nearest.found_count; i++)
+			b->ids[b->ids_count++] = nearest.found[i].item.id;
+		nearest_end(&nearest);
+		sum_ids(b, q);
+	}
+	b->operations = b->queries.count;
+	return 0;
+}
+
+/* --- Writing phases ------------------------------------------------------ */
+
+/* A fresh tree, with a one-sided reader so that the lease is in force. */
+static int fresh_tree(struct bench *b)
+{
+	const struct rtree_options options = {
+		.size = b->memory,
+		.lease_ns = b->lease_ns,
+	};
+
+	rtree_destroy(b->tree);
+	b->tree = NULL;
+	int error = rtree_create(&options, &b->tree);
+	if (!error && b->lease_ns)
+		rtree_reader_joined(b->tree);
+	return error;
+}
+
+static int bulk(struct bench *b)
+{
+	struct rtree_batch *batch;
+	uint64_t version;
+	int error = rtree_batch_begin(b->tree, &batch);
+	if (error)
+		return error;
+	error = rtree_replace(batch, b->items.items, b->items.count);
+	if (error) {
+		rtree_batch_abort(batch);
+		return error;
+	}
+	rtree_batch_commit(batch, &version);
+	b->operations = b->items.count;
+	return 0;
+}
+
+static void sleep_until(uint64_t time_ns)
+{
+	uint64_t now = clock_now_ns();
+
+	if (time_ns > now)
+		usleep((useconds_t)((time_ns - now) / NS_PER_US + 1));
+}
+
+typedef int change(struct bench *b, struct rtree_batch *batch, size_t i);
+
+static int insert_one(struct bench *b, struct rtree_batch *batch, size_t i)
+{
+	return rtree_insert(batch, &b->items.items[i]);
+}
+
+static int delete_one(struct bench *b, struct rtree_batch *batch, size_t i)
+{
+	return rtree_delete(batch, &b->items.items[i]);
+}
+
+/* Moves an item by up to its own size, there and later back. */
+static int update_one(struct bench *b, struct rtree_batch *batch, size_t i)
+{
+	struct item *item = &b->items.items[i];
+	struct rect to = item->rect;
+
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double by = item->rect.max[d] - item->rect.min[d];
+		to.min[d] += by;
+		to.max[d] += by;
+	}
+	int error = rtree_update(batch, item, &to);
+	if (!error)
+		item->rect = to;
+	return error;
+}
+
+/* Changes every item, 'batch' of them in each published version. */
+static int change_all(struct bench *b, change *change_one)
+{
+	size_t i = 0;
+
+	while (i < b->items.count) {
+		struct rtree_batch *batch;
+		uint64_t version;
+		int error = rtree_batch_begin(b->tree, &batch);
+		for (uint64_t n = 0;
+		     !error && n < b->batch && i < b->items.count; n++) {
+			error = change_one(b, batch, i);
+			i += !error;
+		}
+		rtree_batch_commit(batch, &version);
+		if (error && error != ERR_AGAIN)
+			return error;
+		if (error == ERR_AGAIN) {
+			b->waits++;
+			sleep_until(rtree_retry_ns(b->tree));
+		}
+	}
+	b->operations = b->items.count;
+	return 0;
+}
+
+static int insert_all(struct bench *b)
+{
+	return change_all(b, insert_one);
+}
+
+static int update_all(struct bench *b)
+{
+	return change_all(b, update_one);
+}
+
+static int delete_all(struct bench *b)
+{
+	return change_all(b, delete_one);
+}
+
+/* Nine searches for each item that is moved. */
+static int mixed(struct bench *b)
+{
+	size_t moves = b->queries.count / 9;
+
+	for (size_t i = 0; i < moves && i < b->items.count; i++) {
+		struct rtree_batch *batch;
+		uint64_t version;
+		int error = rtree_batch_begin(b->tree, &batch);
+		if (!error)
+			error = update_one(b, batch, i);
+		rtree_batch_commit(batch, &version);
+		struct root root = {0};
+		struct rtree_pin pin;
+		if (!error)
+			error = rtree_pin(b->tree, &pin);
+		if (error)
+			return error;
+		root = pin.root;
+		for (size_t q = 9 * i; !error && q < 9 * i + 9; q++) {
+			error = rtree_search(b->tree, &root,
+					     &b->queries.items[q].rect,
+					     RELATION_INTERSECTS, store_ids, b);
+			sum_ids(b, q);
+		}
+		rtree_unpin(b->tree, &pin);
+		if (error)
+			return error;
+	}
+	b->operations = 10 * moves;
+	return 0;
+}
+
+/* --- Phases -------------------------------------------------------------- */
+
+static const struct phase {
+	const char *name;
+	int (*run)(struct bench *b);
+	bool fresh; /* starts from an empty tree */
+	bool reads; /* the newest version, pinned meanwhile */
+} phases[] = {
+	{"bulk", bulk, true, false},
+	{"search", search, false, true},
+	{"count", count, false, true},
+	{"group", search_groups, false, true},
+	{"nearest", nearest, false, true},
+	{"insert", insert_all, true, false},
+	{"search-after", search, false, true},
+	{"group-after", search_groups, false, true},
+	{"update", update_all, false, false},
+	{"delete", delete_all, false, false},
+	{"mixed", mixed, false, false},
+};
+
+static int report(struct bench *b, const struct phase *phase, uint64_t ns)
+{
+	struct rtree_stat stat;
+	int error = rtree_stat(b->tree, &stat);
+	if (error)
+		return error;
+	uint64_t nodes = 0;
+	for (int level = 0; level < stat.height; level++)
+		nodes += stat.nodes[level];
+	uint64_t items = stat.root.item_count;
+	printf("{\"phase\":\"%s\",\"items\":%zu,\"queries\":%zu,"
+	       "\"ns_per_op\":%.1f,\"hits\":%" PRIu64 ",\"checksum\":%" PRIu64
+	       ",\"bytes_per_item\":%.2f,\"order\":\"str\",\"batch\":%" PRIu64
+	       ",\"lease_ms\":%g,\"kernel\":\"%s\",\"nodes\":%" PRIu64
+	       ",\"height\":%d,\"retired_pages\":%" PRIu64 ",\"waits\":%" PRIu64
+	       "}\n",
+	       phase->name, b->items.count, b->queries.count,
+	       (double)ns / (double)(b->operations ? b->operations : 1),
+	       b->hits, b->checksum,
+	       items ? (double)nodes * RTREE_PAGE_SIZE / (double)items : 0,
+	       b->batch, (double)b->lease_ns / NS_PER_MS, kernel->name, nodes,
+	       stat.height, stat.retired_pages, b->waits);
+	return 0;
+}
+
+static int run_phase(struct bench *b, const struct phase *phase)
+{
+	int error = phase->fresh ? fresh_tree(b) : 0;
+
+	b->operations = b->hits = b->checksum = b->waits = 0;
+	if (!error && phase->reads)
+		error = rtree_pin(b->tree, &b->pin);
+	if (error)
+		return error;
+	uint64_t start = clock_now_ns();
+	error = phase->run(b);
+	uint64_t ns = clock_now_ns() - start;
+	if (phase->reads)
+		rtree_unpin(b->tree, &b->pin);
+	return error ? error : report(b, phase, ns);
+}
+
+static const struct phase *find_phase(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
+		if (strlen(phases[i].name) == length &&
+		    memcmp(phases[i].name, name, length) == 0)
+			return &phases[i];
+	return NULL;
+}
+
+static int run_phases(struct bench *b)
+{
+	int error = fresh_tree(b);
+
+	for (const char *name = b->phases; !error && *name;) {
+		size_t length = strcspn(name, ",");
+		const struct phase *phase = find_phase(name, length);
+		if (!phase)
+			return err_set(ERR_USAGE, "no phase '%.*s'",
+				       (int)length, name);
+		error = run_phase(b, phase);
+		name += length + (name[length] == ',');
+	}
+	return error;
+}
+
+/* --- The command line ---------------------------------------------------- */
+
+static const char help[] =
+	"usage: rtree-bench --items FILE [--queries FILE] [--phases LIST]\n"
+	"                   [--batch N] [--lease TIME] [--memory SIZE]\n"
+	"                   [--kernel avx512|avx2|portable]\n"
+	"\n"
+	"Times the R-tree in one thread and prints a JSON line for each phase.\n"
+	"FILE is CSV, as 'catfish generate' writes it, or, named *.f64, raw\n"
+	"little-endian doubles xmin, ymin, xmax, ymax with ids from 0.\n"
+	"\n"
+	"phases: bulk search count group nearest insert search-after\n"
+	"        group-after update delete mixed; all of them by default\n"
+	"\n"
+	"  catfish generate uniform --count 2000000 --seed 1 --edge 1e-4 >u.csv\n"
+	"  rtree-bench --items u.csv --phases bulk,search,group\n";
+
+static int parse_options(struct bench *b, int argc, char **argv)
+{
+	enum { ITEMS = 1, QUERIES, PHASES, BATCH, LEASE, MEMORY, KERNEL, HELP };
+	static const struct option options[] = {
+		{"items", required_argument, NULL, ITEMS},
+		{"queries", required_argument, NULL, QUERIES},
+		{"phases", required_argument, NULL, PHASES},
+		{"batch", required_argument, NULL, BATCH},
+		{"lease", required_argument, NULL, LEASE},
+		{"memory", required_argument, NULL, MEMORY},
+		{"kernel", required_argument, NULL, KERNEL},
+		{"help", no_argument, NULL, HELP},
+		{0},
+	};
+	int option, error = 0;
+
+	while (!error &&
+	       (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case ITEMS:
+			error = read_items(optarg, &b->items);
+			break;
+		case QUERIES:
+			error = read_items(optarg, &b->queries);
+			break;
+		case PHASES:
+			b->phases = optarg;
+			break;
+		case BATCH:
+			error = parse_uint64(optarg, &b->batch);
+			break;
+		case LEASE:
+			error = parse_time_ns(optarg, &b->lease_ns);
+			break;
+		case MEMORY:
+			error = parse_size(optarg, &b->memory);
+			break;
+		case KERNEL:
+			error = kernel_choose(optarg);
+			break;
+		case HELP:
+			fputs(help, stdout);
+			exit(program_finish_output() ? EXIT_NO_ROOM : EXIT_OK);
+		default:
+			return err_set(ERR_USAGE, "see rtree-bench --help");
+		}
+	}
+	if (!error && (!b->items.count || optind < argc || !b->batch))
+		return err_set(ERR_USAGE, "--items FILE with items is needed; "
+					  "see rtree-bench --help");
+	return error;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = {
+		.phases = "bulk,search,count,group,nearest,insert,search-after,"
+			  "group-after,update,mixed,delete",
+		.batch = 1,
+		.lease_ns = 50 * NS_PER_MS,
+		.memory = UINT64_C(4) << 30,
+	};
+
+	program_init("rtree-bench");
+	int error = parse_options(&b, argc, argv);
+	if (!error && !b.queries.count)
+		error = make_queries(&b.queries);
+	if (!error)
+		error = run_phases(&b);
+	if (!error)
+		error = program_finish_output();
+	rtree_destroy(b.tree);
+	free(b.items.items);
+	free(b.queries.items);
+	free(b.ids);
+	return error ? (int)program_fail(error) : EXIT_OK;
+}
