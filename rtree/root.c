@@ -9,6 +9,7 @@
 
 #include "base/checksum.h"
 #include "base/err.h"
+#include "base/guard.h"
 
 int root_decode(const void *line, struct root *root)
 {
@@ -16,7 +17,9 @@ int root_decode(const void *line, struct root *root)
 	enum { CHECKSUM = sizeof(words) / sizeof(words[0]) - 1 };
 
 	memcpy(words, line, sizeof(words));
-	if (checksum64(words, CHECKSUM * sizeof(words[0])) != words[CHECKSUM])
+	if (GUARD("record-checksum",
+		  checksum64(words, CHECKSUM * sizeof(words[0])) !=
+			  words[CHECKSUM]))
 		return err_set(ERR_AGAIN, "the root record came torn");
 	root->identity = words[0];
 	root->version = words[1];
