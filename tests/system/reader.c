@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A connection that searches by one path as fast as it can, and passes on every
+ * answer with what was known before it asked. */
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
+#include "tests/system/stage.h"
+
+struct asker {
+	struct stage *stage;
+	struct reader *reader;
+	struct random random;
+	struct catfish *server;
+	uint64_t previous;
+	struct item *items;
+	uint64_t item_count, item_room;
+};
+
+static struct catfish *connect_by(const struct stage *stage, enum path path);
+static void ask(struct asker *a);
+static struct catfish_query choose_query(struct asker *a);
+static int take_item(void *context, int64_t id, const double box[4]);
+static bool pass_on(struct asker *a, const struct answer_record *head);
+
+void reader_run(struct stage *stage, unsigned number)
+{
+	struct asker *a = calloc(1, sizeof(*a));
+
+	a->stage = stage;
+	a->reader = &stage->reader[number];
+	a->server = connect_by(stage, a->reader->path);
+	random_seed(&a->random, stage->seed * 1000 + WRITERS_MAX + number);
+	while (!atomic_load(&stage->ending))
+		ask(a);
+	stream_end(&a->reader->answers);
+	catfish_close(a->server);
+	free(a->items);
+	free(a);
+}
+
+static struct catfish *connect_by(const struct stage *stage, enum path path)
+{
+	static const struct catfish_options options[PATH_COUNT] = {
+		[PATH_MESSAGING] = {.path = CATFISH_PATH_MESSAGING},
+		[PATH_COPY] = {.path = CATFISH_PATH_OFFLOAD,
+			       .offload = CATFISH_OFFLOAD_COPY},
+		[PATH_MAPPED] = {.path = CATFISH_PATH_OFFLOAD,
+				 .offload = CATFISH_OFFLOAD_MAPPED},
+	};
+	struct catfish *server;
+
+	if (!catfish_connect(stage->address, &options[path], &server))
+		return server;
+	fprintf(stderr, "%s reader: %s\n", path_name[path],
+		catfish_error_text());
+	_exit(1);
+}
+
+/* What the search is told to find, as the checker understands it. */
+static struct model_query query_of_model(const struct catfish_query *query)
+{
+	struct model_query of_model;
+
+	memcpy(&of_model.rect, query->box, sizeof(of_model.rect));
+	of_model.relation = (enum relation)query->relation;
+	return of_model;
+}
+
+static void ask(struct asker *a)
+{
+	struct catfish_query query = choose_query(a);
+	struct answer_record head = {
+		.path = a->reader->path,
+		.is_count = random_below(&a->random, 16) == 0,
+		.query = query_of_model(&query),
+		.previous = a->previous,
+		.acknowledged = atomic_load(&a->stage->acknowledged),
+	};
+	int error;
+
+	a->item_count = 0;
+	atomic_store(&a->reader->floor, head.acknowledged > a->previous
+						? head.acknowledged
+						: a->previous);
+	if (head.is_count) {
+		uint64_t count;
+		error = catfish_count(a->server, &query, &count, &head.answer);
+	} else {
+		query.limit = random_below(&a->random, 16)
+				      ? 0
+				      : 1 + random_below(&a->random, 100);
+		head.limit = query.limit;
+		error = catfish_search(a->server, &query, take_item, a,
+				       &head.answer);
+	}
+	head.newest = atomic_load(&a->stage->acknowledged);
+	head.failed = error != 0;
+	head.refused = error == CATFISH_ERROR_BUSY;
+	if (error)
+		snprintf(head.failure, sizeof(head.failure), "%s",
+			 catfish_error_text());
+	else
+		a->previous = head.answer.version;
+	bool lost = error == CATFISH_ERROR_CONNECTION ||
+		    error == CATFISH_ERROR_PROTOCOL;
+	if (lost)
+		fprintf(stderr, "%s reader: %s\n", path_name[a->reader->path],
+			head.failure);
+	if (!pass_on(a, &head) || lost)
+		_exit(1);
+}
+
+/* --- Queries ------------------------------------------------------------ */
+
+/* About an item that was written lately, or anywhere. */
+static void choose_middle(struct asker *a, double middle[DIMENSIONS])
+{
+	uint64_t hint = atomic_load_explicit(
+		&a->stage->hints[random_below(&a->random, HINTS)],
+		memory_order_relaxed);
+
+	if (!hint || random_below(&a->random, 8) == 0)
+		hint = random_next(&a->random);
+	for (int d = DIMENSIONS - 1; d >= 0; d--, hint >>= 32)
+		middle[d] = (double)(uint32_t)hint / UINT32_MAX;
+}
+
+/* Of any size from that of an item to that of all there is. */
+static double choose_edge(struct asker *a)
+{
+	uint64_t dice = random_below(&a->random, 64);
+
+	if (dice == 0)
+		return 4;
+	return ldexp(1 + random_unit(&a->random),
+		     -3 - (int)random_below(&a->random, dice < 8 ? 2 : 8));
+}
+
+static struct catfish_query choose_query(struct asker *a)
+{
+	uint64_t dice = random_below(&a->random, 16);
+	struct catfish_query query = {
+		.relation = dice == 0	? CATFISH_CONTAINS
+			    : dice == 1 ? CATFISH_WITHIN
+					: CATFISH_INTERSECTS,
+	};
+	double middle[DIMENSIONS], edge[DIMENSIONS];
+
+	choose_middle(a, middle);
+	edge[0] = choose_edge(a);
+	edge[1] = dice < 14 ? edge[0] : choose_edge(a);
+	for (int d = 0; d < DIMENSIONS; d++) {
+		/* Items that contain it must be larger than it is. */
+		double half = dice ? edge[d] / 2 : 1e-9;
+		double min = middle[d] - half, max = middle[d] + half;
+		if (dice > 13) {
+			/* Where edges touch. */
+			min = floor(min * 256) / 256;
+			max = ceil(max * 256) / 256;
+		}
+		query.box[d] = min;
+		query.box[DIMENSIONS + d] = max;
+	}
+	return query;
+}
+
+/* --- Answers ------------------------------------------------------------ */
+
+static int take_item(void *context, int64_t id, const double box[4])
+{
+	struct asker *a = context;
+
+	if (a->item_count == a->item_room) {
+		a->item_room = a->item_room ? 2 * a->item_room : 1024;
+		a->items = realloc(a->items, a->item_room * sizeof(*a->items));
+		if (!a->items) {
+			perror("realloc");
+			_exit(99);
+		}
+	}
+	struct item *item = &a->items[a->item_count++];
+	item->id = id;
+	memcpy(&item->rect, box, sizeof(item->rect));
+	return 0;
+}
+
+/* False when the answer is larger than any can be. */
+static bool pass_on(struct asker *a, const struct answer_record *head)
+{
+	struct stream *answers = &a->reader->answers;
+	uint64_t count = head->failed ? 0 : a->item_count;
+	uint64_t size = sizeof(*head) + count * sizeof(struct item);
+
+	if (size > answers->size / 2) {
+		fprintf(stderr,
+			"%s reader: WRONG ANSWER of %" PRIu64 " items\n",
+			path_name[head->path], count);
+		return false;
+	}
+	struct answer_record *record = stream_room(answers, size);
+	*record = *head;
+	record->record.size = size;
+	record->record.version = head->failed ? atomic_load(&a->reader->floor)
+					      : head->answer.version;
+	record->item_count = count;
+	memcpy(record->items, a->items, count * sizeof(struct item));
+	stream_put(answers);
+	return true;
+}

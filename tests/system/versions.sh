@@ -1,0 +1,48 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# While writers insert, move and delete at full speed, every answer by every
+# path is exactly the state of the version that it names; see version-checker
+# --help.  Half a minute, or with CATFISH_TEST_LONG=1 a minute for each setting
+# and more of them.  Prints TAP.
+
+: "${top_builddir:=$(pwd)}"
+checker=$top_builddir/tests/system/version-checker
+seed=${CATFISH_TEST_SEED:-1}
+tests=0 bad=0
+
+# replays NAME SECONDS OPTION...
+replays() {
+	name=$1 seconds=${CATFISH_TEST_LONG:+60}
+	: "${seconds:=$2}"
+	shift 2
+	tests=$((tests + 1))
+	echo "# version-checker --seconds $seconds --seed $seed $*"
+	# The status of the checker, not that of sed.
+	status=$({ {
+		"$checker" --server "$top_builddir/catfishd" \
+			--seconds "$seconds" --seed "$seed" "$@" 3>&- 4>&-
+		echo $? >&3
+	} | sed 's/^/# /' >&4; } 3>&1) 4>&1
+	if [ "$status" = 0 ]; then
+		echo "ok $tests - $name"
+	else
+		echo "not ok $tests - $name"
+		bad=1
+	fi
+}
+
+replays "messaging, copy and mapped answer from the version they name" 12
+replays "so they do when pages are short and reused at once" 6 \
+	--changes 1 --writers 4 --items 2000 --memory 900K --lease 1ms
+replays "so does tcp, where no lease but only pins hold pages" 6 \
+	--fabric tcp --readers 2
+
+if [ -n "$CATFISH_TEST_LONG" ]; then
+	replays "so do higher trees and larger answers" 60 \
+		--items 100000 --memory 96M
+	replays "so do many connections in each process" 60 \
+		--writers 8 --readers 4 --lease 2ms --memory 16M
+fi
+echo "1..$tests"
+exit $bad
