@@ -1,0 +1,94 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154
+#
+# catfish stat, check and save: what a server says of itself, and snapshots.
+
+. "${top_srcdir:-.}/tests/tools/lib.sh"
+
+start_server main
+catfish generate skewed --count 5000 --seed 1 >"$work/items.csv"
+catfish insert <"$work/items.csv" >/dev/null || exit 99
+
+# --- stat -------------------------------------------------------------------
+
+run catfish stat
+is "stat shows what there is" status 0 has '^items +5000$' \
+	has '^height +[23]$' has '^  level 0 +[0-9]+ +5000$' \
+	has '^region +64.* MiB' has '^lease +50 ms' has '^heartbeat +10 ms' \
+	has '^threads +2,' err ""
+is "stat says what would be lost" has '^last saved +never$' \
+	has '^unsaved versions .*lost if the server is killed'
+run catfish stat -o jsonl
+is "stat has a JSON object, too" status 0 has '^\{"identity":"[0-9a-f]{16}",' \
+	has '"items":5000,' has '"since_save_s":null,' has '"lease_s":0.05' \
+	err ""
+claim "in one line" "$([ "$(wc -l <"$work/out")" = 1 ] || echo more)"
+if command -v python3 >/dev/null; then
+	mv "$work/out" "$work/stat.json"
+	run python3 -m json.tool "$work/stat.json"
+	is "that is JSON" status 0
+fi
+
+catfish query --bbox 0,0,1,1 --count >/dev/null
+catfish query --bbox 0,0,1,1 >/dev/null
+run catfish stat -o jsonl
+is "requests are counted by kind" has '"search":1,"count":1,"insert":[1-9]'
+run catfish stat --server "$tcp"
+is "stat works over tcp" status 0 has '^items +5000$'
+
+# --- check and save ---------------------------------------------------------
+
+run catfish check
+is "a server's tree is checked" status 0 \
+	has '^checked [0-9]+ nodes of version [0-9]+: every invariant holds$' \
+	err ""
+cp "$work/out" "$work/checked"
+run catfish save "$work/saved.region"
+is "a snapshot is saved" status 0 has '^saved version [0-9]+ to .*saved.region' \
+	err ""
+run catfish check --region "$work/saved.region"
+claim "a region file is checked, and has the same nodes" \
+	"$(cmp "$work/out" "$work/checked" 2>&1)"
+run catfish save --server "$tcp" "$work/other.region"
+is "a snapshot is saved over tcp" status 0
+claim "and is the same file" \
+	"$(cmp "$work/saved.region" "$work/other.region" 2>&1)"
+
+run catfish insert --id 1 --bbox 0,0,1,1
+run catfish save "$work/saved.region"
+is "a snapshot replaces another" status 0
+run catfish save "$work/missing/saved.region"
+is "a folder that isn't there is named" out "" err "missing"
+claim "and is no success" "$([ "$status" != 0 ] || echo "status 0")"
+claim "no temporary files are left" "$(find "$work" -name '*tmp*' -o -name '*saved.region?*')"
+
+# --- Served again -----------------------------------------------------------
+
+catfish query --bbox 0,0,1,1 -o csv | sort >"$work/before"
+start_server again --region "$work/saved.region"
+catfish query --bbox 0,0,1,1 -o csv | sort >"$work/after"
+claim "a server started with a snapshot holds the same items" \
+	"$(cmp "$work/before" "$work/after" 2>&1)"
+run catfish check
+is "in a tree that keeps the invariants" status 0
+run catfish stat
+is "and nothing of it is unsaved" has '^last saved .* ago$' \
+	has '^unsaved versions +0$'
+run catfish check --region "$work/saved.region"
+is "a file that is being served can be checked" status 0
+
+run catfish insert --id 2 --bbox 5,5,6,6
+run catfish stat
+is "until something is written" has '^unsaved versions +1 .*killed'
+run stop_server "$pid" TERM
+is "a server ends by SIGTERM with status 0" status 0
+run catfish check --region "$work/saved.region"
+is "the file that it wrote back is whole" status 0
+start_server third --region "$work/saved.region"
+run catfish query --bbox 5,5,6,6 --count
+is "and holds what was written since" status 0 out 1
+run catfish stat -o jsonl
+is "with an identity of its own" has '"items":5002,'
+
+finish
