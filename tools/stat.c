@@ -56,6 +56,12 @@ static int stat_run(const char *operand)
 	return 0;
 }
 
+/* Levels that the answer tells of, whatever height it claims. */
+static uint64_t level_count(const struct catfish_stat *stat)
+{
+	return stat->height < CATFISH_LEVELS ? stat->height : CATFISH_LEVELS;
+}
+
 /* --- For people --------------------------------------------------------- */
 
 static void show_number(const char *name, uint64_t value)
@@ -87,14 +93,10 @@ static void show_time(const char *name, uint64_t time_ns)
 
 static void show_levels(const struct catfish_stat *stat)
 {
-	for (uint64_t level = stat->height; level-- > 0;) {
-		uint64_t nodes = stat->nodes[level];
-		double entries = (double)stat->entries[level];
-
-		printf("  level %-10" PRIu64 " %12" PRIu64
-		       " nodes, %.1f entries each\n",
-		       level, nodes, nodes ? entries / (double)nodes : 0);
-	}
+	printf("%-18s %12s %12s\n", "levels", "nodes", "entries");
+	for (uint64_t level = level_count(stat); level-- > 0;)
+		printf("  level %-10" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n",
+		       level, stat->nodes[level], stat->entries[level]);
 }
 
 static void show_region(const struct catfish_stat *stat)
@@ -191,8 +193,8 @@ static void show_json(const struct catfish_stat *stat)
 	put_number("version", stat->version);
 	put_number("items", stat->items);
 	put_number("height", stat->height);
-	put_levels("nodes", stat->nodes, stat->height);
-	put_levels("entries", stat->entries, stat->height);
+	put_levels("nodes", stat->nodes, level_count(stat));
+	put_levels("entries", stat->entries, level_count(stat));
 	put_number("region_bytes", stat->region_bytes);
 	put_number("page_bytes", stat->page_bytes);
 	put_number("pages", stat->pages);
