@@ -17,13 +17,19 @@
  * CATFISH_FAULT names it (several names stand with commas between them), and
  * the test that relies on it has to fail.  Such a build is for that alone.
  *
+ * GUARD_PAUSE(name) stands where such a race can be lost, and is nothing.  In
+ * such a build a thread sleeps there when CATFISH_PAUSE says so, as in
+ * "gather:2000:16": 2,000 microseconds, each 16th time.
+ *
  * Thread-safety: safe as long as nothing changes the environment. */
 
 #ifdef CATFISH_SEEDED_FAULTS
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static inline bool guard_is_off(const char *name)
 {
@@ -39,11 +45,28 @@ static inline bool guard_is_off(const char *name)
 	return false;
 }
 
+static inline void guard_pause(const char *name)
+{
+	static _Thread_local unsigned passes;
+	const char *pause = getenv("CATFISH_PAUSE");
+	size_t size = strlen(name);
+	unsigned us, every;
+
+	if (!pause || strncmp(pause, name, size) != 0 ||
+	    sscanf(pause + size, ":%u:%u", &us, &every) != 2)
+		return;
+	struct timespec time = {us / 1000000, us % 1000000 * 1000L};
+	if (every && ++passes % every == 0)
+		nanosleep(&time, NULL);
+}
+
 #define GUARD(name, danger) ((danger) && !guard_is_off(name))
+#define GUARD_PAUSE(name)   guard_pause(name)
 
 #else
 
 #define GUARD(name, danger) (danger)
+#define GUARD_PAUSE(name)   ((void)0)
 
 #endif
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/guard.h"
 
 enum {
 	/* A search by messaging costs more than telling this number. */
@@ -92,6 +93,7 @@ int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
 	s->answer.count += count;
 	if (!s->found)
 		return 0;
+	GUARD_PAUSE("gather");
 	int error = reserve(&c->found, count);
 	if (error)
 		return error;

@@ -111,6 +111,21 @@ static bool server_was_there(const struct shm_link *shm)
 	return (owner & FUTEX_TID_MASK) && !(owner & FUTEX_OWNER_DIED) && !left;
 }
 
+/* What is written meanwhile is seen in part. */
+static void copy_out(const struct shm_link *shm, const struct fabric_read *read)
+{
+	const uint8_t *from = shm->region + read->offset;
+#ifdef CATFISH_SEEDED_FAULTS
+	uint32_t half = read->size / 2;
+
+	memcpy(read->to, from, half);
+	GUARD_PAUSE("read");
+	memcpy((uint8_t *)read->to + half, from + half, read->size - half);
+#else
+	memcpy(read->to, from, read->size);
+#endif
+}
+
 int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie)
 {
@@ -125,8 +140,7 @@ int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 	if (error)
 		return error;
 	for (size_t i = 0; i < count; i++) {
-		memcpy(reads[i].to, shm->region + reads[i].offset,
-		       reads[i].size);
+		copy_out(shm, &reads[i]);
 		counters->read_bytes += reads[i].size;
 	}
 	if (GUARD("owner", !server_was_there(shm)))

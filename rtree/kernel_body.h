@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/guard.h"
 
 #define INLINE static inline __attribute__((always_inline)) KERNEL_TARGET
 
@@ -142,7 +143,8 @@ INLINE bool is_wanted(const struct node *node, struct header_word word,
 			    node_ref_page(wanted->ref);
 
 	return (word.value == expected) & (level <= NODE_LEVEL_MAX) &
-	       ((uint32_t)node->header.birth == node_ref_birth(wanted->ref)) &
+	       !GUARD("birth", (uint32_t)node->header.birth !=
+				       node_ref_birth(wanted->ref)) &
 	       (word_count(word) <= NODE_CAPACITY);
 }
 

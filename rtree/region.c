@@ -162,6 +162,7 @@ static void write_record(struct region *region)
 	store_relaxed(&record->version, region->version);
 	store_relaxed(&record->horizon, region->horizon);
 	store_relaxed(&record->item_count, region->item_count);
+	GUARD_PAUSE("publish");
 	/* Release: whoever loads this root sees the nodes below it and the
 	 * version.  Pairs with the acquire in root_load(). */
 	atomic_store_explicit(&record->root, region->root,

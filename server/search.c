@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/guard.h"
 #include "base/log.h"
 
 /* Nodes that are looked at in one step: some tens of microseconds. */
@@ -107,6 +108,8 @@ static bool hand_out(struct search *search, struct segment *segment)
 		search->total += (uint64_t)__builtin_popcountll(search->hits);
 		search->hits = 0;
 	}
+	if (search->hits)
+		GUARD_PAUSE("hand-out");
 	for (; search->hits; search->hits &= search->hits - 1) {
 		int i = __builtin_ctzll(search->hits);
 
