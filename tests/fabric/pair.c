@@ -37,6 +37,8 @@ static void make_region(struct place *place)
 void place_prepare(struct place *place, const char *fabric)
 {
 	memset(place, 0, sizeof(*place));
+	place->server_inbox_size = TEST_INBOX_SERVER;
+	place->client_inbox_size = TEST_INBOX_CLIENT;
 	strcpy(place->folder, "/tmp/catfish-fabric-XXXXXX");
 	MUST(mkdtemp(place->folder));
 	snprintf(place->path, sizeof(place->path), "%s/sock", place->folder);
@@ -52,7 +54,7 @@ void place_listen(struct place *place)
 {
 	const struct fabric_listen_options options = {
 		.region = &place->region,
-		.inbox_size = TEST_INBOX_SERVER,
+		.inbox_size = place->server_inbox_size,
 		.socket_mode = 0600,
 	};
 
@@ -136,6 +138,7 @@ void connect_pair(struct place *place, struct fabric_link **server,
 	struct dial dial;
 
 	dial_init(&dial, place_address(place));
+	dial.inbox_size = place->client_inbox_size;
 	dial_begin(&dial);
 	*server = await_client(place, hello);
 	ck_assert_msg(!fabric_accept(*server, hello), "%s", err_text());

@@ -31,6 +31,9 @@ struct place {
 	struct fabric_region region;
 	uint8_t *memory; /* the region, to be written */
 	struct fabric_listener *listener;
+	/* May be set before listening and before connecting. */
+	uint32_t server_inbox_size;
+	uint32_t client_inbox_size;
 };
 
 /* Makes a place of a fabric, "shm" or "tcp", and listens at it. */
