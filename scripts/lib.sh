@@ -53,30 +53,45 @@ apt_get() {
 		--no-install-recommends "$@" </dev/null
 }
 
+# A terminal is told all the time how far a step is; a log after so many
+# seconds, and then again and again.
+first_report_s=15 report_every_s=15
+
 # with_progress WHAT LOG COMMAND...: runs the command with its output in the
-# file LOG, says every 15 seconds that it is still at it, and at the end how
-# long it took.  Returns its status.
+# file LOG, says that it is still at it, and at the end how long it took.
+# Returns its status.
 with_progress() {
-	local what=$1 log=$2 begin=$SECONDS status=0
+	local what=$1 log=$2 begin=$SECONDS status=0 due=$first_report_s
 	shift 2
 
 	"$@" >"$log" 2>&1 &
 	running=$!
 	while kill -0 "$running" 2>/dev/null; do
 		sleep 0.2
-		if ((SECONDS - begin >= ${reported:-0} + 15)); then
-			reported=$((SECONDS - begin))
-			say "    $what: $reported s ..."
+		if [ -t 1 ]; then
+			show_live "$what: $((SECONDS - begin)) s" "$log"
+		elif ((SECONDS - begin >= due)); then
+			say "    $what: $((SECONDS - begin)) s ..."
+			due=$((SECONDS - begin + report_every_s))
 		fi
 	done
 	wait "$running" || status=$?
-	running='' reported=0
+	running=''
+	[ ! -t 1 ] || printf '\r\033[K'
 	if [ "$status" = 0 ]; then
 		say "    $what: done in $((SECONDS - begin)) s"
 	else
 		say "    $what: failed after $((SECONDS - begin)) s (see $log)"
 	fi
 	return "$status"
+}
+
+# show_live TEXT LOG: the text and what the log says last, in one line.
+show_live() {
+	local line
+	line="    $1  $(tail -c 200 "$2" 2>/dev/null | tail -n 1 |
+		tr -cd '[:print:]')"
+	printf '\r%s\033[K' "${line:0:$((${COLUMNS:-80} - 1))}"
 }
 
 # An interrupt ends what with_progress is running, too.
