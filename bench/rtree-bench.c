@@ -41,6 +41,7 @@ struct bench {
 	uint64_t batch;
 	uint64_t lease_ns;
 	uint64_t memory;
+	struct rtree_pack_options pack;
 
 	struct rtree *tree;
 	struct rtree_pin pin;
@@ -331,7 +332,7 @@ static int bulk(struct bench *b)
 	int error = rtree_batch_begin(b->tree, &batch);
 	if (error)
 		return error;
-	error = rtree_replace(batch, b->items.items, b->items.count);
+	error = rtree_replace(batch, b->items.items, b->items.count, &b->pack);
 	if (error) {
 		rtree_batch_abort(batch);
 		return error;
@@ -485,7 +486,7 @@ static int report(struct bench *b, const struct phase *phase, uint64_t ns)
 	uint64_t items = stat.root.item_count;
 	printf("{\"phase\":\"%s\",\"items\":%zu,\"queries\":%zu,"
 	       "\"ns_per_op\":%.1f,\"hits\":%" PRIu64 ",\"checksum\":%" PRIu64
-	       ",\"bytes_per_item\":%.2f,\"order\":\"str\",\"batch\":%" PRIu64
+	       ",\"bytes_per_item\":%.2f,\"order\":\"%s\",\"threads\":%u,\"batch\":%" PRIu64
 	       ",\"lease_ms\":%g,\"kernel\":\"%s\",\"nodes\":%" PRIu64
 	       ",\"height\":%d,\"retired_pages\":%" PRIu64 ",\"waits\":%" PRIu64
 	       "}\n",
@@ -493,8 +494,9 @@ static int report(struct bench *b, const struct phase *phase, uint64_t ns)
 	       (double)ns / (double)(b->operations ? b->operations : 1),
 	       b->hits, b->checksum,
 	       items ? (double)nodes * RTREE_PAGE_SIZE / (double)items : 0,
-	       b->batch, (double)b->lease_ns / NS_PER_MS, kernel->name, nodes,
-	       stat.height, stat.retired_pages, b->waits);
+	       b->pack.order == RTREE_ORDER_TILES ? "str" : "hilbert",
+	       b->pack.threads, b->batch, (double)b->lease_ns / NS_PER_MS,
+	       kernel->name, nodes, stat.height, stat.retired_pages, b->waits);
 	return 0;
 }
 
@@ -544,7 +546,8 @@ static int run_phases(struct bench *b)
 
 static const char help[] =
 	"usage: rtree-bench --items FILE [--queries FILE] [--phases LIST]\n"
-	"                   [--batch N] [--lease TIME] [--memory SIZE]\n"
+	"                   [--order str|hilbert] [--threads N] [--batch N] \n"
+	"                   [--lease TIME] [--memory SIZE]\n"
 	"                   [--kernel avx512|avx2|portable]\n"
 	"\n"
 	"Times the R-tree in one thread and prints a JSON line for each phase.\n"
@@ -557,10 +560,45 @@ static const char help[] =
 	"  catfish generate uniform --count 2000000 --seed 1 --edge 1e-4 >u.csv\n"
 	"  rtree-bench --items u.csv --phases bulk,search,group\n";
 
+static int parse_order(const char *text, enum rtree_order *order)
+{
+	if (strcmp(text, "str") == 0)
+		*order = RTREE_ORDER_TILES;
+	else if (strcmp(text, "hilbert") == 0)
+		*order = RTREE_ORDER_CURVE;
+	else
+		return err_set(ERR_USAGE, "order '%s': str or hilbert", text);
+	return 0;
+}
+
+static int parse_threads(const char *text, unsigned *threads)
+{
+	uint64_t count;
+	int error = parse_uint64(text, &count);
+
+	if (!error && (count == 0 || count > 64))
+		return err_set(ERR_USAGE, "--threads %s: 1 to 64", text);
+	*threads = error ? *threads : (unsigned)count;
+	return error;
+}
+
 static int parse_options(struct bench *b, int argc, char **argv)
 {
-	enum { ITEMS = 1, QUERIES, PHASES, BATCH, LEASE, MEMORY, KERNEL, HELP };
+	enum {
+		ITEMS = 1,
+		QUERIES,
+		PHASES,
+		BATCH,
+		LEASE,
+		MEMORY,
+		KERNEL,
+		HELP,
+		ORDER,
+		THREADS
+	};
 	static const struct option options[] = {
+		{"order", required_argument, NULL, ORDER},
+		{"threads", required_argument, NULL, THREADS},
 		{"items", required_argument, NULL, ITEMS},
 		{"queries", required_argument, NULL, QUERIES},
 		{"phases", required_argument, NULL, PHASES},
@@ -594,6 +632,12 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		case MEMORY:
 			error = parse_size(optarg, &b->memory);
 			break;
+		case ORDER:
+			error = parse_order(optarg, &b->pack.order);
+			break;
+		case THREADS:
+			error = parse_threads(optarg, &b->pack.threads);
+			break;
 		case KERNEL:
 			error = kernel_choose(optarg);
 			break;
@@ -618,6 +662,7 @@ int main(int argc, char **argv)
 		.batch = 1,
 		.lease_ns = 50 * NS_PER_MS,
 		.memory = UINT64_C(4) << 30,
+		.pack = {.threads = 1},
 	};
 
 	program_init("rtree-bench");

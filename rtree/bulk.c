@@ -1,33 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Bulk loading: packs items into a tree whose leaves are all equally full.
- *
- * The order is that of sort-tile-recursive packing (STR: Leutenegger, Lopez and
- * Edgington, ICDE 1997), taken from the root downwards as in overlap-minimising
- * top-down loading (OMT: Lee and Lee, CAiSE 2003 Forum): at each level the
- * items are divided into the children's shares, in slices along the longer side
- * first and then across, by selection instead of by sorting, so that every
- * level is tiled and not only the leaves. */
+/* Bulk loading: puts items in order, cuts them into leaves that are all equally
+ * full, and builds what stands above.  Ordering and leaves are shared by
+ * threads. */
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/parallel.h"
 #include "base/parse.h"
 #include "rtree/batch.h"
-
-/* An item's centre, and which item it is. */
-struct key {
-	float centre[DIMENSIONS];
-	uint32_t index;
-};
+#include "rtree/order.h"
 
 struct packing {
 	struct rtree_batch *batch;
 	const struct item *items;
-	struct key *keys;
-	uint64_t item_count;
-	uint64_t leaf_count;
+	const struct rtree_pack_options *options;
+	struct order_leaves leaves;
+	unsigned threads;
+	struct order_key *keys;
+	node_ref *refs; /* of each leaf */
+	_Atomic uint64_t leaves_built;
 };
 
 static uint64_t ceil_div(uint64_t a, uint64_t b)
@@ -35,18 +28,24 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
 	return (a + b - 1) / b;
 }
 
-/* --- How large it becomes ----------------------------------------------- */
+/* --- How large it becomes ------------------------------------------------ */
 
-static uint64_t count_leaves(uint64_t item_count)
+/* Leaves with 'fill' of their entries, but none too thin to stand alone. */
+static uint64_t leaves_for(uint64_t item_count, double fill)
 {
-	return item_count ? ceil_div(item_count, NODE_CAPACITY) : 1;
+	uint64_t each = (uint64_t)(NODE_CAPACITY * fill);
+
+	each = each > 2 * NODE_MIN ? each : 2 * NODE_MIN;
+	each = each < NODE_CAPACITY ? each : NODE_CAPACITY;
+	return item_count ? ceil_div(item_count, each) : 1;
 }
 
-static uint64_t count_pages(uint64_t item_count)
+/* Nodes of a tree with that many leaves. */
+static uint64_t count_pages(uint64_t leaf_count)
 {
-	uint64_t nodes = count_leaves(item_count), sum = nodes;
+	uint64_t sum = leaf_count;
 
-	while (nodes > 1) {
+	for (uint64_t nodes = leaf_count; nodes > 1;) {
 		nodes = ceil_div(nodes, NODE_CAPACITY);
 		sum += nodes;
 	}
@@ -56,195 +55,18 @@ static uint64_t count_pages(uint64_t item_count)
 
 uint64_t rtree_size_forecast(uint64_t item_count)
 {
-	return rtree_size_min() + count_pages(item_count) * RTREE_PAGE_SIZE;
-}
-
-/* --- Dividing items among nodes ----------------------------------------- */
-
-/* Where the items of leaf 'leaf' begin: leaves get equal shares. */
-static uint64_t leaf_begin(const struct packing *p, uint64_t leaf)
-{
-	return (uint64_t)((unsigned __int128)leaf * p->item_count /
-			  p->leaf_count);
-}
-
-static void swap_keys(struct key *a, struct key *b)
-{
-	struct key t = *a;
-	*a = *b;
-	*b = t;
-}
-
-static float median_of_three(float a, float b, float c)
-{
-	return fmaxf(fminf(a, b), fminf(fmaxf(a, b), c));
-}
-
-/* Quickselect (Hoare's FIND): orders keys[low, high) along axis 'd' just so far
- * that none before 'nth' is greater than any from there on. */
-static void select_keys(struct key *keys, uint64_t low, uint64_t high,
-			uint64_t nth, int d)
-{
-	while (high - low > 1) {
-		float pivot =
-			median_of_three(keys[low].centre[d],
-					keys[low + (high - low) / 2].centre[d],
-					keys[high - 1].centre[d]);
-		uint64_t i = low, j = high - 1;
-		for (;;) {
-			while (keys[i].centre[d] < pivot)
-				i++;
-			while (keys[j].centre[d] > pivot)
-				j--;
-			if (i >= j)
-				break;
-			swap_keys(&keys[i++], &keys[j--]);
-		}
-		/* Below i none is greater than the pivot, from i on none less.
-		 */
-		if (i == low)
-			i++;
-		if (nth < i)
-			high = i;
-		else
-			low = i;
-	}
-}
-
-/* Orders the items between cuts[first] and cuts[last] along axis 'd' so far
- * that each run between two cuts has its own, halving the runs again and again.
- */
-static void divide(struct key *keys, const uint64_t *cuts, uint64_t first,
-		   uint64_t last, int d)
-{
-	if (last - first < 2)
-		return;
-	uint64_t middle = first + (last - first) / 2;
-	select_keys(keys, cuts[first], cuts[last], cuts[middle], d);
-	divide(keys, cuts, first, middle, d);
-	divide(keys, cuts, middle, last, d);
-}
-
-/* The least number whose 'power'-th power reaches 'n'. */
-static uint64_t root_of(uint64_t n, int power)
-{
-	for (uint64_t root = 1;; root++) {
-		uint64_t product = 1;
-		for (int i = 0; i < power; i++)
-			product *= root;
-		if (product >= n)
-			return root;
-	}
-}
-
-/* Orders the items between cuts[0] and cuts[parts] so that each run between two
- * cuts is a tile: slices along 'axis', each cut across along the axes left. */
-static void tile(struct key *keys, const uint64_t *cuts, uint64_t parts,
-		 int axis, int axes_left)
-{
-	if (axes_left == 1) {
-		divide(keys, cuts, 0, parts, axis);
-		return;
-	}
-	uint64_t slices = root_of(parts, axes_left);
-	uint64_t slice_cuts[NODE_CAPACITY + 1];
-	for (uint64_t i = 0; i <= slices; i++)
-		slice_cuts[i] = cuts[i * parts / slices];
-	divide(keys, slice_cuts, 0, slices, axis);
-	for (uint64_t i = 0; i < slices; i++) {
-		uint64_t first = i * parts / slices;
-		uint64_t last = (i + 1) * parts / slices;
-		tile(keys, cuts + first, last - first, (axis + 1) % DIMENSIONS,
-		     axes_left - 1);
-	}
-}
-
-/* The axis along which the centres of keys[begin, end) reach furthest. */
-static int longest_axis(const struct key *keys, uint64_t begin, uint64_t end)
-{
-	float longest = -INFINITY;
-	int axis = 0;
-
-	for (int d = 0; d < DIMENSIONS; d++) {
-		float min = INFINITY, max = -INFINITY;
-		for (uint64_t i = begin; i < end; i++) {
-			float c = keys[i].centre[d];
-			min = c < min ? c : min;
-			max = c > max ? c : max;
-		}
-		if (max - min > longest) {
-			longest = max - min;
-			axis = d;
-		}
-	}
-	return axis;
-}
-
-/* --- Building nodes ----------------------------------------------------- */
-
-static struct node *build_leaf(const struct packing *p, uint64_t leaf)
-{
-	struct node *node = batch_new_node(p->batch, 0);
-	struct entry entries[NODE_CAPACITY];
-	uint64_t begin = leaf_begin(p, leaf), end = leaf_begin(p, leaf + 1);
-
-	for (uint64_t i = begin; i < end; i++) {
-		const struct item *item = &p->items[p->keys[i].index];
-		entries[i - begin] = (struct entry){
-			.rect = item->rect, .value = (uint64_t)item->id};
-	}
-	node_fill(node, entries, (int)(end - begin));
-	return node;
-}
-
-/* Leaves below a full node of 'level'. */
-static uint64_t leaves_below(int level)
-{
-	uint64_t leaves = 1;
-	for (int i = 0; i < level; i++)
-		leaves *= NODE_CAPACITY;
-	return leaves;
-}
-
-/* Builds the node of 'level' that holds 'leaf_count' leaves from 'first_leaf'
- * on. */
-static struct node *build(const struct packing *p, int level,
-			  uint64_t first_leaf, uint64_t leaf_count)
-{
-	if (level == 0)
-		return build_leaf(p, first_leaf);
-
-	/* Equal shares of whole leaves for as few children as can be. */
-	uint64_t parts = ceil_div(leaf_count, leaves_below(level - 1));
-	uint64_t leaves[NODE_CAPACITY + 1], cuts[NODE_CAPACITY + 1];
-	for (uint64_t i = 0; i <= parts; i++) {
-		leaves[i] = first_leaf + leaf_count * i / parts;
-		cuts[i] = leaf_begin(p, leaves[i]);
-	}
-	tile(p->keys, cuts, parts, longest_axis(p->keys, cuts[0], cuts[parts]),
-	     DIMENSIONS);
-
-	struct entry entries[NODE_CAPACITY];
-	for (uint64_t i = 0; i < parts; i++) {
-		struct node *child = build(p, level - 1, leaves[i],
-					   leaves[i + 1] - leaves[i]);
-		entries[i] = (struct entry){.rect = child->bounds,
-					    .value = batch_ref(child)};
-	}
-	struct node *node = batch_new_node(p->batch, level);
-	node_fill(node, entries, (int)parts);
-	return node;
+	return rtree_size_min() +
+	       count_pages(leaves_for(item_count, 1)) * RTREE_PAGE_SIZE;
 }
 
 static int root_level(uint64_t leaf_count)
 {
 	int level = 0;
+
 	for (uint64_t nodes = leaf_count; nodes > 1; level++)
 		nodes = ceil_div(nodes, NODE_CAPACITY);
 	return level;
 }
-
-/* --- Replacing a tree --------------------------------------------------- */
 
 static void drop_tree(struct rtree_batch *batch, node_ref ref)
 {
@@ -255,54 +77,172 @@ static void drop_tree(struct rtree_batch *batch, node_ref ref)
 	batch_drop(batch, ref);
 }
 
-static int make_keys(struct packing *p)
+/* --- Building nodes ------------------------------------------------------ */
+
+static void build_leaf(struct packing *p, uint64_t leaf)
 {
-	if (p->item_count > UINT32_MAX)
-		return err_set(ERR_NO_ROOM,
-			       "%llu items are more than one bulk "
-			       "load takes",
-			       (unsigned long long)p->item_count);
-	p->keys = malloc((p->item_count + 1) * sizeof(*p->keys));
-	if (!p->keys)
-		return err_set(ERR_NO_MEMORY, "no memory to load %llu items",
-			       (unsigned long long)p->item_count);
-	for (uint64_t i = 0; i < p->item_count; i++) {
+	struct node *node = batch_node(p->batch, p->refs[leaf]);
+	struct entry entries[NODE_CAPACITY];
+	uint64_t begin = order_leaf_begin(&p->leaves, leaf);
+	uint64_t end = order_leaf_begin(&p->leaves, leaf + 1);
+
+	for (uint64_t i = begin; i < end; i++) {
+		const struct item *item = &p->items[p->keys[i].index];
+		entries[i - begin] = (struct entry){
+			.rect = item->rect, .value = (uint64_t)item->id};
+	}
+	node_fill(node, entries, (int)(end - begin));
+}
+
+/* The items of a leaf are all over memory: asks for those of a later one. */
+static void prefetch_leaf(const struct packing *p, uint64_t leaf)
+{
+	if (leaf >= p->leaves.leaf_count)
+		return;
+	uint64_t end = order_leaf_begin(&p->leaves, leaf + 1);
+	for (uint64_t i = order_leaf_begin(&p->leaves, leaf); i < end; i++)
+		__builtin_prefetch(&p->items[p->keys[i].index]);
+}
+
+static void report(struct packing *p, uint64_t leaves_built)
+{
+	if (p->options->progress)
+		p->options->progress(p->options->context,
+				     order_leaf_begin(&p->leaves, leaves_built),
+				     p->leaves.item_count);
+}
+
+static void build_leaves(void *context, unsigned i, uint64_t begin,
+			 uint64_t end)
+{
+	enum { REPORT_EVERY = 1024 };
+	struct packing *p = context;
+
+	for (uint64_t leaf = begin; leaf < end; leaf++) {
+		prefetch_leaf(p, leaf + 1);
+		build_leaf(p, leaf);
+		uint64_t built =
+			1 + atomic_fetch_add_explicit(&p->leaves_built, 1,
+						      memory_order_relaxed);
+		/* The last share is the calling thread's. */
+		if (i == p->threads - 1 && built % REPORT_EVERY == 0)
+			report(p, built);
+	}
+}
+
+/* Builds the node of 'level' above 'leaf_count' leaves from 'first_leaf' on. */
+static node_ref build_node(struct packing *p, int level, uint64_t first_leaf,
+			   uint64_t leaf_count)
+{
+	if (level == 0)
+		return p->refs[first_leaf];
+
+	struct entry entries[NODE_CAPACITY];
+	uint64_t parts = order_parts(level, leaf_count);
+	for (uint64_t i = 0; i < parts; i++) {
+		uint64_t begin =
+			order_part_begin(first_leaf, leaf_count, parts, i);
+		uint64_t end =
+			order_part_begin(first_leaf, leaf_count, parts, i + 1);
+		node_ref ref = build_node(p, level - 1, begin, end - begin);
+		entries[i] = (struct entry){
+			.rect = batch_node(p->batch, ref)->bounds,
+			.value = ref,
+		};
+	}
+	struct node *node = batch_new_node(p->batch, level);
+	node_fill(node, entries, (int)parts);
+	return batch_ref(node);
+}
+
+static void build_tree(struct packing *p, struct rtree_batch *batch)
+{
+	uint64_t leaf_count = p->leaves.leaf_count;
+	node_ref old = batch->root;
+
+	for (uint64_t i = 0; i < leaf_count; i++)
+		p->refs[i] = batch_ref(batch_new_node(batch, 0));
+	parallel_shares(build_leaves, p, leaf_count, p->threads);
+	batch->root = build_node(p, root_level(leaf_count), 0, leaf_count);
+	batch->item_count = p->leaves.item_count;
+	drop_tree(batch, old);
+	report(p, leaf_count);
+}
+
+/* --- Packing ------------------------------------------------------------- */
+
+/* Makes a key of each item and puts them in order. */
+static int order_items(struct packing *p, struct order_key *spare)
+{
+	for (uint64_t i = 0; i < p->leaves.item_count; i++) {
 		const struct rect *r = &p->items[i].rect;
 		int error = parse_check_rect(r);
-		if (error) {
-			free(p->keys);
+		if (error)
 			return err_prefix(error, "item %llu",
 					  (unsigned long long)i);
-		}
 		for (int d = 0; d < DIMENSIONS; d++)
 			p->keys[i].centre[d] =
 				(float)(r->min[d] / 2 + r->max[d] / 2);
 		p->keys[i].index = (uint32_t)i;
 	}
-	return 0;
+	if (p->options->order == RTREE_ORDER_TILES) {
+		order_by_tiles(p->keys, &p->leaves,
+			       root_level(p->leaves.leaf_count), p->threads);
+		return 0;
+	}
+	p->keys = order_by_curve(p->keys, spare, p->leaves.item_count,
+				 p->threads);
+	return p->keys ? 0 : err_set(ERR_NO_MEMORY, "no memory to sort");
+}
+
+static int pack(struct packing *p)
+{
+	uint64_t count = p->leaves.item_count;
+	bool curve = p->options->order == RTREE_ORDER_CURVE;
+	struct order_key *keys = malloc((count + 1) * sizeof(*keys));
+	struct order_key *spare =
+		curve ? malloc((count + 1) * sizeof(*spare)) : NULL;
+	int error = 0;
+
+	p->keys = keys;
+	p->refs = malloc(p->leaves.leaf_count * sizeof(*p->refs));
+	if (!keys || (curve && !spare) || !p->refs)
+		error = err_set(ERR_NO_MEMORY, "no memory to load %llu items",
+				(unsigned long long)count);
+	if (!error)
+		error = order_items(p, spare);
+	if (!error)
+		build_tree(p, p->batch);
+	free(keys);
+	free(spare);
+	free(p->refs);
+	return error;
 }
 
 int rtree_replace(struct rtree_batch *batch, const struct item *items,
-		  uint64_t count)
+		  uint64_t count, const struct rtree_pack_options *options)
 {
+	static const struct rtree_pack_options defaults;
+	const struct rtree_pack_options *o = options ? options : &defaults;
 	struct packing p = {
 		.batch = batch,
 		.items = items,
-		.item_count = count,
-		.leaf_count = count_leaves(count),
+		.options = o,
+		.leaves = {count, leaves_for(count, o->fill > 0 ? o->fill : 1)},
+		.threads = o->threads ? o->threads : parallel_processors(),
 	};
-	int error = make_keys(&p);
-	if (error)
-		return error;
-	error = batch_reserve(batch, count_pages(count), PAGES_RESERVED);
-	if (error)
-		goto free_keys;
-	node_ref old = batch->root;
-	batch->root =
-		batch_ref(build(&p, root_level(p.leaf_count), 0, p.leaf_count));
-	batch->item_count = count;
-	drop_tree(batch, old);
-free_keys:
-	free(p.keys);
-	return error;
+
+	if (count > UINT32_MAX)
+		return err_set(ERR_NO_ROOM,
+			       "%llu items are more than one load takes",
+			       (unsigned long long)count);
+	int error = batch_reserve(batch, count_pages(p.leaves.leaf_count),
+				  PAGES_RESERVED);
+	if (error == ERR_NO_ROOM)
+		return err_set(ERR_NO_ROOM,
+			       "%llu items need a region of %llu bytes beside "
+			       "what it holds",
+			       (unsigned long long)count,
+			       (unsigned long long)rtree_size_forecast(count));
+	return error ? error : pack(&p);
 }

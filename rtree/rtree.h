@@ -115,10 +115,24 @@ int rtree_delete(struct rtree_batch *batch, const struct item *item);
 int rtree_update(struct rtree_batch *batch, const struct item *item,
 		 const struct rect *to);
 
-/* Packs 'count' items into a new tree that takes the place of the old one (STR:
- * Leutenegger, Lopez and Edgington, ICDE 1997).  Alone in its batch. */
+/* How a tree is packed; all zero is what suits most. */
+struct rtree_pack_options {
+	enum rtree_order {
+		RTREE_ORDER_TILES, /* top-down STR: the best for searches */
+		RTREE_ORDER_CURVE, /* Hilbert: loads faster */
+	} order;
+	double fill;	  /* of each leaf, 0.5 to 1; 0: 1 */
+	unsigned threads; /* 0: one for each processor */
+	/* Called now and then by the calling thread; may be NULL. */
+	void (*progress)(void *context, uint64_t done, uint64_t count);
+	void *context;
+};
+
+/* Packs 'count' items into a new tree that takes the place of the old one.
+ * Alone in its batch.  'options' may be NULL.  Beside the region it takes 12
+ * bytes an item (24 for RTREE_ORDER_CURVE) while it runs. */
 int rtree_replace(struct rtree_batch *batch, const struct item *items,
-		  uint64_t count);
+		  uint64_t count, const struct rtree_pack_options *options);
 
 /* Publishes the batch and ends it; '*version' is the new version, or the
  * current one when nothing changed. */

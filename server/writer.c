@@ -181,7 +181,7 @@ static int apply_import(struct rtree_batch *batch, struct load *load,
 			uint64_t present)
 {
 	if (load->mode != WIRE_LOAD_APPEND || !present)
-		return rtree_replace(batch, load->items, load->count);
+		return rtree_replace(batch, load->items, load->count, NULL);
 	for (uint64_t i = 0; i < load->count; i++) {
 		int error = rtree_insert(batch, &load->items[i]);
 		if (error)

@@ -217,7 +217,7 @@ static int replace(struct rtree *tree, struct item *items, uint64_t count)
 
 	if (error)
 		return error;
-	error = rtree_replace(batch, items, count);
+	error = rtree_replace(batch, items, count, NULL);
 	if (error)
 		rtree_batch_abort(batch);
 	else
