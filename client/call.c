@@ -18,7 +18,9 @@ enum {
 	/* Going to sleep and being woken takes some ten microseconds; an
 	 * answer that comes within that is better waited for awake. */
 	SPIN_NS = 20 * 1000,
-	/* Commits of a load and checks go through every item. */
+	/* Writes wait while the server waits for pages to come back, which in
+	 * a region that is nearly full takes a lease for every few items;
+	 * checks go through the whole tree. */
 	SLOW_FACTOR = 60,
 };
 
@@ -32,13 +34,14 @@ struct wait {
 	bool armed;
 };
 
-static int await_room(struct catfish *c, struct wait *wait);
+static bool is_slow(enum wire_operation operation);
+static int await_room(struct catfish *c, uint32_t size);
 static int64_t await_message(struct catfish *c);
 static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header);
 static int take_error(struct catfish *c, const struct wire_header *header);
-static int unasked(const struct catfish *c);
-static int wait_more(struct catfish *c, struct wait *wait);
+static int lose(struct catfish *c, int error);
+static int wait_more(const struct catfish *c, struct wait *wait);
 
 void *client_request_body(struct catfish *c)
 {
@@ -53,20 +56,18 @@ size_t client_request_room(const struct catfish *c)
 int client_request(struct catfish *c, enum wire_operation operation,
 		   size_t body_size, uint32_t count)
 {
-	struct wait wait = {.timeout_ns = c->timeout_ns};
 	uint32_t size = sizeof(struct wire_header) + body_size;
-	bool slow = operation == WIRE_LOAD_COMMIT || operation == WIRE_CHECK;
-	int error;
 
 	assert(!c->more && body_size <= client_request_room(c));
 	c->error_applied = 0;
-	c->answer_timeout_ns = c->timeout_ns * (slow ? SLOW_FACTOR : 1);
+	c->answer_timeout_ns =
+		c->timeout_ns * (is_slow(operation) ? SLOW_FACTOR : 1);
 	wire_seal(c->request, operation, 0, ++c->sequence, count, size);
-	do
+	int error = await_room(c, size);
+	if (!error)
 		error = fabric_ring_send(c->ring, c->request, size);
-	while (error == ERR_AGAIN && (error = await_room(c, &wait)) == 0);
 	if (error)
-		return client_break(c, error);
+		return lose(c, error);
 	c->more = true;
 	return 0;
 }
@@ -77,18 +78,17 @@ int client_answer(struct catfish *c, void *fixed, size_t fixed_size,
 	struct wire_header header;
 	const void *first = NULL;
 
+	assert(c->more);
 	int64_t size = await_message(c);
-	if (size < 0)
-		return client_break(c, size);
-	int error = check_answer(c, size, &header);
+	int error = size < 0 ? (int)size : check_answer(c, size, &header);
 	if (error)
-		return client_break(c, error);
+		return lose(c, error);
 	c->more = header.flags & WIRE_MORE;
 	if (header.flags & WIRE_ERROR)
 		return take_error(c, &header);
 	error = wire_body(c->segment, fixed, fixed_size, entry_size, &first);
 	if (error)
-		return client_break(c, error);
+		return lose(c, error);
 	if (entries)
 		*entries = (struct client_entries){first, header.count};
 	return 0;
@@ -103,10 +103,8 @@ int client_call(struct catfish *c, enum wire_operation operation,
 	if (!error)
 		error = client_answer(c, fixed, fixed_size, 0, NULL);
 	if (!error && c->more)
-		return client_break(
-			c, err_set(ERR_PROTOCOL,
-				   "%s answered a request in too many pieces",
-				   c->address));
+		return lose(c, err_set(ERR_PROTOCOL,
+				       "an answer came in too many pieces"));
 	return error;
 }
 
@@ -118,11 +116,10 @@ void client_drain(struct catfish *c)
 		int64_t size = await_message(c);
 		int error =
 			size < 0 ? (int)size : check_answer(c, size, &header);
-		if (error) {
-			client_break(c, error);
-			return;
-		}
-		c->more = header.flags & WIRE_MORE;
+		if (error)
+			lose(c, error);
+		else
+			c->more = header.flags & WIRE_MORE;
 	}
 }
 
@@ -138,21 +135,42 @@ int client_read(struct catfish *c, const struct fabric_read *reads,
 		if (size < 0)
 			error = size;
 		else if (size > 0)
-			error = unasked(c);
+			error = err_set(ERR_PROTOCOL,
+					"a message came that nobody asked for");
 		else if (!done)
 			error = wait_more(c, &wait);
 	}
-	return error ? client_break(c, error) : 0;
+	return error ? lose(c, error) : 0;
 }
 
-/* Waits a step for the server to give room back for a request. */
-static int await_room(struct catfish *c, struct wait *wait)
+static bool is_slow(enum wire_operation operation)
 {
-	int64_t size = fabric_ring_receive(c->ring, c->segment, NULL);
+	switch (operation) {
+	case WIRE_INSERT:
+	case WIRE_UPDATE:
+	case WIRE_DELETE:
+	case WIRE_LOAD_COMMIT:
+	case WIRE_CHECK:
+		return true;
+	default:
+		return false;
+	}
+}
 
-	if (size < 0)
-		return size;
-	return size > 0 ? unasked(c) : wait_more(c, wait);
+/* Waits until the server has given enough room back for a request. */
+static int await_room(struct catfish *c, uint32_t size)
+{
+	struct wait wait = {.timeout_ns = c->timeout_ns};
+	int error = 0;
+
+	while (!error && !fabric_ring_has_room(c->ring, size)) {
+		error = fabric_ring_poll(c->ring);
+		if (error == 0)
+			error = wait_more(c, &wait);
+		else if (error > 0)
+			error = 0;
+	}
+	return error;
 }
 
 /* The size of the next message, which is then in c->segment. */
@@ -175,20 +193,19 @@ static int64_t await_message(struct catfish *c)
 static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header)
 {
-	int error = wire_check(c->segment, size);
-	if (error)
-		return err_prefix(ERR_PROTOCOL, "%s", c->address);
+	if (wire_check(c->segment, size))
+		return ERR_PROTOCOL;
 	memcpy(header, c->segment, sizeof(*header));
 
 	uint8_t asked = c->request->operation;
-	if (!(header->flags & WIRE_ANSWER) || !c->more ||
-	    header->sequence != c->sequence || header->operation != asked)
+	if (!(header->flags & WIRE_ANSWER) || header->sequence != c->sequence ||
+	    header->operation != asked)
 		return err_set(ERR_PROTOCOL,
-			       "%s sent an answer to request %" PRIu64
-			       " of kind %u, but was asked %" PRIu64
-			       " of kind %u",
-			       c->address, header->sequence, header->operation,
-			       c->sequence, asked);
+			       "an answer to request %" PRIu64
+			       " of kind %u came where %" PRIu64
+			       " of kind %u was asked",
+			       header->sequence, header->operation, c->sequence,
+			       asked);
 	return 0;
 }
 
@@ -200,7 +217,7 @@ static int take_error(struct catfish *c, const struct wire_header *header)
 
 	int error = wire_body(c->segment, &wire, sizeof(wire), 1, &text);
 	if (error)
-		return client_break(c, error);
+		return lose(c, error);
 	error = wire_error_of_code(wire.code);
 	c->error_applied = wire.applied;
 	c->more = false;
@@ -209,13 +226,13 @@ static int take_error(struct catfish *c, const struct wire_header *header)
 		err_set(error, "%.*s", (int)header->count, (const char *)text);
 	else
 		err_set(error, "%s", err_name(error));
-	return error == ERR_PROTOCOL ? client_break(c, error) : error;
+	return error == ERR_PROTOCOL ? lose(c, error) : error;
 }
 
-static int unasked(const struct catfish *c)
+/* Ends the connection for an error that the user is to know the address of. */
+static int lose(struct catfish *c, int error)
 {
-	return err_set(ERR_PROTOCOL, "%s sent a message that nobody asked for",
-		       c->address);
+	return client_break(c, err_prefix(error, "%s", c->address));
 }
 
 static void start_waiting(struct wait *wait, uint64_t now)
@@ -235,8 +252,7 @@ static int sleep_on_link(const struct catfish *c, uint64_t left_ns)
 
 	fd.fd = fabric_fd(c->link, &fd.events);
 	if (ppoll(&fd, 1, &left, NULL) < 0 && errno != EINTR)
-		return err_set(ERR_SYSTEM, "waiting for %s: %s", c->address,
-			       strerror(errno));
+		return err_set(ERR_SYSTEM, "ppoll: %s", strerror(errno));
 	return 0;
 }
 
@@ -251,7 +267,7 @@ static void relax_processor(void)
 
 /* One step of waiting, after which the caller polls again: between arming the
  * link and sleeping on it, too, or what completes in between is slept over. */
-static int wait_more(struct catfish *c, struct wait *wait)
+static int wait_more(const struct catfish *c, struct wait *wait)
 {
 	uint64_t now = clock_now_ns();
 
@@ -262,8 +278,7 @@ static int wait_more(struct catfish *c, struct wait *wait)
 		return 0;
 	}
 	if (now >= wait->deadline_ns)
-		return err_set(ERR_CONNECTION,
-			       "%s gave no answer within %.3g s", c->address,
+		return err_set(ERR_CONNECTION, "no answer within %.3g s",
 			       (double)wait->timeout_ns / NS_PER_S);
 	wait->armed = !wait->armed;
 	return wait->armed ? fabric_arm(c->link)

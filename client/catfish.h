@@ -82,8 +82,8 @@ struct catfish_options {
 	enum catfish_offload offload;
 
 	/* The longest wait to be connected and for each answer, in
-	 * milliseconds; 0: 10,000.  The commit of a load and a check, which go
-	 * through every item, may take 60 times that. */
+	 * milliseconds; 0: 10,000.  Writes, which wait when the region is
+	 * nearly full, and checks may take 60 times that. */
 	uint32_t timeout_ms;
 };
 

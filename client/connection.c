@@ -26,7 +26,6 @@ static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
 
 static int open_connection(struct catfish *c);
 static int open_link(struct catfish *c);
-static int no_server(const struct catfish *c, int error);
 static int check_hello(const struct catfish *c,
 		       const struct wire_hello *answer);
 static int describe(struct catfish *c);
@@ -151,20 +150,10 @@ static int open_link(struct catfish *c)
 	int error =
 		fabric_connect(c->address, (const uint8_t *)&hello, INBOX_SIZE,
 			       c->timeout_ns, (uint8_t *)&answer, &c->link);
-	if (error == ERR_CONNECTION)
-		return no_server(c, error);
 	if (error && (error != ERR_PROTOCOL || answer.magic == 0))
 		return error;
 	int refusal = check_hello(c, &answer);
 	return refusal ? refusal : error;
-}
-
-static int no_server(const struct catfish *c, int error)
-{
-	return err_set(error,
-		       "no server at %s: %s; start one with catfishd "
-		       "--listen %s",
-		       c->address, err_text(), c->address);
 }
 
 static int check_hello(const struct catfish *c, const struct wire_hello *answer)
@@ -231,10 +220,8 @@ static int check_description(const struct catfish *c,
 /* The link goes first: until then READs may still write into the pages. */
 static void close_link(struct catfish *c)
 {
-	if (c->ring)
-		fabric_ring_destroy(c->ring);
-	if (c->link)
-		fabric_close(c->link);
+	fabric_ring_destroy(c->ring);
+	fabric_close(c->link);
 	free(c->request);
 	free(c->segment);
 	free(c->pages);
