@@ -161,10 +161,14 @@ if [ -c /dev/full ]; then
 	status=$? ran="catfish generate >/dev/full"
 	: >"$work/out"
 	is "a full disk is no success" status 7 err 'No space left'
-	catfish --help >/dev/full 2>"$work/err"
-	status=$? ran="catfish --help >/dev/full"
-	is "help that can't be shown is no success" status 7 err \
-		'No space left'
+	for command in "--help" "query --help" "--version" \
+		"generate uniform --count 1 --seed 1"; do
+		# shellcheck disable=SC2086
+		catfish $command >/dev/full 2>"$work/err"
+		status=$? ran="catfish $command >/dev/full"
+		is "catfish $command: nor when there is little to write" \
+			status 7 err 'No space left'
+	done
 fi
 
 {

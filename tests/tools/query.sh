@@ -89,6 +89,7 @@ ask_everything() { # ask_everything WAY OPTION...
 	is "$way: a limit counts what the geometry decided" status 0 \
 		sorted "$(lines $header $one $two $point)" err ""
 	run catfish query "$@" --wkt "$triangle" --relation within --limit 2
+	[ "$(wc -l <"$work/out")" = 2 ] || status="with $(wc -l <"$work/out")"
 	is "$way: and says that there are more of these" status 0 \
 		err "there are more than these 2"
 }
