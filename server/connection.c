@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "server/request.h"
 #include "server/server.h"
+#include "server/worker.h"
 
 enum {
 	/* Steps in one turn, before the worker's other clients have theirs. */
@@ -175,10 +176,22 @@ static int answer_finished_job(struct connection *c)
 	return 1;
 }
 
+/* After bytes that are no message nothing from this client can be believed. */
 static int receive(struct connection *c)
 {
-	c->request_size = fabric_ring_receive(c->ring, c->request, NULL);
-	return c->request_size > 0 ? 1 : (int)c->request_size;
+	int64_t size = fabric_ring_receive(c->ring, c->request, NULL);
+
+	if (size <= 0)
+		return (int)size;
+	c->request_error = wire_check(c->request, (size_t)size);
+	if (c->request_error == ERR_PROTOCOL)
+		return c->request_error;
+	c->request_size = size;
+	if (!c->request_error)
+		worker_count_request(
+			c->worker,
+			((struct wire_header *)c->request)->operation);
+	return 1;
 }
 
 void connection_answer(struct connection *c, enum wire_operation operation,

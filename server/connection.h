@@ -48,6 +48,7 @@ struct connection {
 	/* The request that was received last and is not dispatched yet. */
 	uint8_t *request;
 	int64_t request_size; /* 0: none */
+	int request_error;    /* of wire_check() */
 
 	/* The answer that is on its way. */
 	enum wire_operation operation; /* what it answers */

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "server/connection.h"
 #include "server/server.h"
-#include "server/worker.h"
 
 /* Bytes of writes that one client may have waiting for the writer. */
 enum { JOBS_SIZE_MAX = 1 << 18 };
@@ -46,21 +45,18 @@ static_assert(sizeof(operations) / sizeof(operations[0]) ==
 static_assert((int)WIRE_OPERATION_MAX < (int)WIRE_KINDS,
 	      "every operation is counted");
 
-static bool must_wait(const struct connection *c, int error,
+static int check(const struct connection *c, const struct wire_header *header);
+static bool must_wait(const struct connection *c,
 		      const struct wire_header *header);
 
 int request_dispatch(struct connection *c)
 {
 	struct wire_header header;
 
-	int error = wire_check(c->request, (size_t)c->request_size);
-	if (error == ERR_PROTOCOL)
-		return error;
 	memcpy(&header, c->request, sizeof(header));
-	if (!error && header.flags)
-		error = err_set(ERR_PROTOCOL, "a request has no flags");
-	if (must_wait(c, error, &header))
+	if (must_wait(c, &header))
 		return 0;
+	int error = check(c, &header);
 	if (!error)
 		error = operations[header.operation].handle(c, &header);
 	/* Answers keep the order of their requests: it is tried again once
@@ -71,17 +67,25 @@ int request_dispatch(struct connection *c)
 	if (error)
 		segment_fail(&c->segment, header.operation, header.sequence,
 			     error, 0);
-	else
-		worker_count_request(c->worker, header.operation);
 	return 1;
 }
 
-static bool must_wait(const struct connection *c, int error,
+/* Says once more what was wrong with a message that is whole. */
+static int check(const struct connection *c, const struct wire_header *header)
+{
+	if (c->request_error)
+		return wire_check(c->request, (size_t)c->request_size);
+	if (header->flags)
+		return err_set(ERR_PROTOCOL, "a request has no flags");
+	return 0;
+}
+
+static bool must_wait(const struct connection *c,
 		      const struct wire_header *header)
 {
 	if (!c->jobs)
 		return false;
-	return error || c->inspecting ||
+	return c->request_error || c->inspecting ||
 	       !operations[header->operation].is_write ||
 	       c->jobs_size >= JOBS_SIZE_MAX;
 }

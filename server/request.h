@@ -10,8 +10,7 @@ struct connection;
 
 /* Looks at the connection's request.  Returns 1 when it was taken: it is being
  * answered, has become a job, or is answered by an error; 0 when it must wait
- * until those before it are answered; ERR_PROTOCOL when the bytes are no
- * message, after which nothing from this client can be believed. */
+ * until those before it are answered. */
 int request_dispatch(struct connection *connection);
 
 #endif
