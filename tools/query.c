@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/rect.h"
 #include "datasets/csv.h"
@@ -154,7 +155,8 @@ struct search {
 	int64_t id; /* of the query, when there are several */
 	uint64_t found;
 	bool truncated;
-	int error; /* that ended it from within */
+	uint64_t shown_ns; /* time that showing the items took */
+	int error;	   /* that ended it from within */
 };
 
 static int check_options(void);
@@ -167,6 +169,7 @@ static int ask(struct run *run, int64_t id, const struct rect *box);
 static int find(struct search *search, const struct catfish_query *query,
 		struct catfish_answer *answer);
 static catfish_found take_item;
+static int show(struct search *search, const struct item *item);
 static void show_count(const struct search *search);
 static void explain(const struct search *search,
 		    const struct catfish_answer *answer);
@@ -360,8 +363,22 @@ static int take_item(void *context, int64_t id, const double box[4])
 	}
 	search->found++;
 	if (!options.count)
-		search->error = writer_item(&run->writer, search->id, &item);
+		search->error = show(search, &item);
 	return search->error;
+}
+
+/* The time that showing takes is no part of what the answer took. */
+static int show(struct search *search, const struct item *item)
+{
+	struct writer *writer = &search->run->writer;
+
+	if (!options.explain)
+		return writer_item(writer, search->id, item);
+
+	uint64_t began_ns = clock_now_ns();
+	int error = writer_item(writer, search->id, item);
+	search->shown_ns += clock_now_ns() - began_ns;
+	return error;
 }
 
 static void show_count(const struct search *search)
@@ -411,7 +428,8 @@ static void explain(const struct search *search,
 	explain_number("read_bytes", answer->read_bytes);
 	explain_number("retries", answer->retries);
 	explain_number("lease_expiries", answer->lease_expiries);
-	fprintf(stderr, "microseconds: %.1f\n", answer->time_ns / 1e3);
+	fprintf(stderr, "microseconds: %.1f\n",
+		(double)(answer->time_ns - search->shown_ns) / 1e3);
 }
 
 const struct command query_command = {
