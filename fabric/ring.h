@@ -55,9 +55,10 @@ bool fabric_ring_has_room(const struct fabric_ring *ring, uint32_t size);
 int fabric_ring_poll(struct fabric_ring *ring);
 
 /* Takes the next message into 'message', which has room for receive_max bytes,
- * and returns its size; 0 when there is none.  Completed READ lists that it
- * meets on the way are counted into '*reads_done' (which may be NULL when the
- * link posts none).  Polls the link at most a bounded number of times. */
+ * and returns its size; 0 when there is none, though credit may have come.
+ * Completed READ lists that it meets on the way are counted into '*reads_done'
+ * (which may be NULL when the link posts none).  Polls the link at most a
+ * bounded number of times. */
 int64_t fabric_ring_receive(struct fabric_ring *ring, void *message,
 			    unsigned *reads_done);
 

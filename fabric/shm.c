@@ -136,6 +136,7 @@ static int shm_listener_next(struct fabric_listener *base,
 	}
 	shm->listener = listener;
 	shm->base.is_server = true;
+	shm->base.one_sided = listener->region_fd >= 0;
 	shm->base.inbox_size = listener->inbox_size;
 	shm->base.peer_inbox_size = ask.inbox_size;
 	shm->base.one_sided = listener->region_fd >= 0;
@@ -212,7 +213,6 @@ static int furnish(struct shm_link *shm,
 	if (error)
 		return error;
 	base->inbox = memory->server_inbox;
-	base->one_sided = listener->region_fd >= 0;
 	shm->peer_inbox = memory->client_inbox;
 	shm->in.shared = &memory->control->to_server;
 	shm->out.shared = &memory->control->to_client;
