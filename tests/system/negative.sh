@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154
+#
+# The tests of this folder notice what they are there for: in a build whose
+# guards can be switched off (base/guard.h), the same run that is right with a
+# guard gives a wrong answer without it.  Pauses lose the races that are won
+# nearly always.  CATFISH_TEST_LONG=1 takes more time for the runs that are
+# right.  Prints TAP, and each wrong answer.
+
+. "${top_srcdir:-.}/tests/tools/lib.sh"
+
+system=$top_builddir/tests/system
+seed=${CATFISH_TEST_SEED:-1}
+right_s=${CATFISH_TEST_LONG:+20}
+: "${right_s:=2}"
+
+# check SECONDS OPTION...: one run of the checker on the build with guards.
+check() {
+	seconds=$1
+	shift
+	run "$system/seeded-version-checker" \
+		--server "$system/seeded-catfishd" --seed "$seed" \
+		--seconds "$seconds" "$@"
+}
+
+# needs NAME GUARD SIDE PAUSE SIDE OPTION...: SIDE, server or client, says whose
+# guard is switched off and who is slow.
+needs() {
+	name=$1 guard=$2 side=$3 pause=$4 slow=$5
+	shift 5
+	check "$right_s" "--$slow-env" "CATFISH_PAUSE=$pause" "$@"
+	if [ "$status" -ne 0 ]; then
+		claim "$name" "wrong although '$guard' is there"
+		return
+	fi
+	check 30 "--$side-env" "CATFISH_FAULT=$guard" \
+		"--$slow-env" "CATFISH_PAUSE=$pause" "$@"
+	echo "# $ran"
+	sed -n '/^WRONG ANSWER/,/^  seed/p' "$work/out" | cut -c1-200 |
+		sed 's/^/# /'
+	if grep -q '^WRONG ANSWER' "$work/out" && [ "$status" -ne 0 ]; then
+		claim "$name" ""
+	else
+		claim "$name" "nothing wrong was noticed without '$guard'"
+	fi
+}
+
+# In the middle of a READ the client loses its processor for two leases.
+needs "the lease keeps reused pages out of what was READ" \
+	lease client read:10000:20 client --paths copy --readers 4
+
+# The births of nodes find most of what the lease would have: without both, a
+# walk goes from one version into another.
+needs "the births of nodes tell one version from another" \
+	lease,birth client read:10000:50 client --paths copy
+
+# The server is slow to write the root record.
+needs "its checksum tells a torn root record" \
+	record-checksum client publish:50:1 server --paths copy
+
+# Between finding items in a mapped leaf and copying them.
+needs "the horizon keeps reused pages out of what was mapped" \
+	horizon client gather:10000:50 client --paths mapped
+
+# The server reuses pages at once; no search takes as long as the lease.
+needs "retired pages wait for the lease" \
+	retire-wait server read:2000:50 client --paths copy
+
+# Over tcp there is no lease, only pins.
+needs "pinned pages are not reused" \
+	pin server hand-out:10000:50 server --fabric tcp
+
+# dies NAME GUARD PATH: a server dies, and another takes its place, while a
+# client stays connected to the dead one.
+dies() {
+	for fault in "" "$2"; do
+		start_server owner
+		"$system/loop-client" --write --count 100 "$shm" 1 >/dev/null ||
+			exit 99
+		rm -f "$work/steps"
+		mkfifo "$work/steps"
+		CATFISH_FAULT=$fault "$system/seeded-loop-client" --step \
+			--path "$3" "$shm" 1 100 <"$work/steps" \
+			>"$work/out" 2>"$work/err" &
+		client=$!
+		servers="$servers $client"
+		exec 3>"$work/steps"
+		echo >&3
+		until grep -q asked "$work/out"; do
+			kill -0 "$client" 2>/dev/null || break
+			sleep 0.02
+		done
+		stop_server "$pid" KILL
+		# Without the pipe, whose other end waits for its end.
+		start_server owner 3>&-
+		"$system/loop-client" --write --count 70 "$shm" 1000 \
+			>/dev/null || exit 99
+		echo >&3
+		exec 3>&-
+		wait "$client"
+		status=$? ran="loop-client --step --path $3, its server killed"
+		stop_server "$pid"
+		answers=$(grep -c asked "$work/out")
+		if [ -z "$fault" ] && [ "$status.$answers" != 3.1 ]; then
+			claim "$1" "it went on although '$2' is there"
+			return
+		fi
+	done
+	if [ "$answers" = 2 ]; then
+		echo "# WRONG ANSWER: path $3: 100 items of a dead server"
+		claim "$1" ""
+	else
+		claim "$1" "nothing wrong was noticed without '$2'"
+	fi
+}
+
+dies "the owner's mark keeps a dead server's region from being searched" \
+	owner-died mapped
+dies "and from being READ" owner copy
+
+finish
