@@ -218,9 +218,11 @@ void node_append(const struct rtree_batch *batch, struct node *node,
 		 const struct entry *entry)
 {
 	assert(node->header.count < NODE_CAPACITY);
+	bool fits = rect_contains(&node->bounds, &entry->rect);
 	rect_extend(&node->bounds, &entry->rect);
 	set_entry(node, node->header.count++, entry);
-	suit_grid(batch, node);
+	if (!fits)
+		suit_grid(batch, node);
 }
 
 static bool touches_bounds(const struct node *node, const struct rect *rect)
@@ -261,11 +263,13 @@ void node_child_changed(const struct rtree_batch *batch, struct node *node,
 {
 	const struct rect *now = &batch_node(batch, node->child[i])->bounds;
 
-	grid_set_entry(node, i, now);
-	if (touches_bounds(node, old) && !rect_contains(now, old)) {
-		shrink_bounds(batch, node);
+	if (rect_equal(now, old))
 		return;
+	grid_set_entry(node, i, now);
+	if (!rect_contains(now, old) && touches_bounds(node, old)) {
+		shrink_bounds(batch, node);
+	} else if (!rect_contains(&node->bounds, now)) {
+		rect_extend(&node->bounds, now);
+		suit_grid(batch, node);
 	}
-	rect_extend(&node->bounds, now);
-	suit_grid(batch, node);
 }

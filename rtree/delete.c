@@ -86,7 +86,7 @@ static int nearest_sibling(const struct rtree_batch *batch,
  */
 static void refill(struct rtree_batch *batch, struct node *parent, int i)
 {
-	struct entry entries[2 * NODE_CAPACITY];
+	struct entry entries[2 * NODE_CAPACITY], ordered[2 * NODE_CAPACITY];
 	int j = nearest_sibling(batch, parent, i);
 	struct node *node = batch_own(batch, &parent->child[i]);
 	struct rect old = node->bounds;
@@ -103,9 +103,9 @@ static void refill(struct rtree_batch *batch, struct node *parent, int i)
 		return;
 	}
 	struct node *sibling = batch_own(batch, &parent->child[j]);
-	int first = split_entries(entries, count);
-	node_fill(node, entries, first);
-	node_fill(sibling, entries + first, count - first);
+	int first = split_entries(entries, count, ordered);
+	node_fill(node, ordered, first);
+	node_fill(sibling, ordered + first, count - first);
 	node_child_changed(batch, parent, i, &old);
 	node_child_changed(batch, parent, j, &sibling_old);
 }

@@ -7,65 +7,23 @@
 
 #include "rtree/insert.h"
 
-#include <limits.h>
-
 #include "base/err.h"
 #include "base/parse.h"
-#include "rtree/grid.h"
+#include "rtree/kernel.h"
 #include "rtree/split.h"
-
-static int area_of_cells(const struct grid_box *box)
-{
-	int area = 1;
-	for (int d = 0; d < DIMENSIONS; d++)
-		area *= box->max[d] - box->min[d] + 1;
-	return area;
-}
-
-/* The child to insert 'rect' below: the one that needs the least enlargement,
- * and of several the smallest, as R-trees have it since Guttman; measured in
- * cells of the node's grid, which are next to the header. */
-static int choose_child(const struct node *node, const struct rect *rect)
-{
-	struct grid_box wanted = grid_box(&node->header, rect);
-	int least_growth = INT_MAX, least_area = INT_MAX, best = 0;
-
-	for (int i = 0; i < node->header.count; i++) {
-		struct grid_box box, grown;
-		for (int d = 0; d < DIMENSIONS; d++) {
-			box.min[d] = node->cell_min[d][i];
-			box.max[d] = node->cell_max[d][i];
-			grown.min[d] = box.min[d] < wanted.min[d]
-					       ? box.min[d]
-					       : wanted.min[d];
-			grown.max[d] = box.max[d] > wanted.max[d]
-					       ? box.max[d]
-					       : wanted.max[d];
-		}
-		int area = area_of_cells(&box);
-		int growth = area_of_cells(&grown) - area;
-		if (growth < least_growth ||
-		    (growth == least_growth && area < least_area)) {
-			least_growth = growth;
-			least_area = area;
-			best = i;
-		}
-	}
-	return best;
-}
 
 /* Divides a full node's entries and one more between it and a new node. */
 static struct node *split_node(struct rtree_batch *batch, struct node *node,
 			       const struct entry *entry)
 {
-	struct entry entries[NODE_CAPACITY + 1];
+	struct entry entries[NODE_CAPACITY + 1], ordered[NODE_CAPACITY + 1];
 	int count = node_gather(batch, node, entries);
 
 	entries[count++] = *entry;
-	int first = split_entries(entries, count);
+	int first = split_entries(entries, count, ordered);
 	struct node *sibling = batch_new_node(batch, node->header.level);
-	node_fill(node, entries, first);
-	node_fill(sibling, entries + first, count - first);
+	node_fill(node, ordered, first);
+	node_fill(sibling, ordered + first, count - first);
 	return sibling;
 }
 
@@ -103,7 +61,7 @@ static int choose_path(struct rtree_batch *batch, const struct rect *rect,
 		path[depth].bounds = node->bounds;
 		if (node->header.level == 0)
 			return depth;
-		path[depth].child = choose_child(node, rect);
+		path[depth].child = kernel->choose(node, rect);
 		node = batch_own(batch, &node->child[path[depth].child]);
 	}
 }

@@ -46,6 +46,11 @@ struct kernel {
 	int (*measure)(const struct node *node,
 		       const struct walk_wanted *wanted, const double *point,
 		       double bounds2[NODE_LANES], int *level);
+
+	/* The child of an inner node to insert 'rect' below: the smallest of
+	 * those that hold it, else the one that it enlarges least, as R-trees
+	 * have it since Guttman; areas are those of cells. */
+	int (*choose)(const struct node *node, const struct rect *rect);
 };
 
 /* The fastest that this processor runs, or the one that the environment's

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The R*-tree's split of a node's entries. */
+/* Dividing the entries of a node in two. */
 
 #include "rtree/split.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { ENTRIES_MAX = 2 * NODE_CAPACITY };
+enum {
+	ENTRIES_MAX = 2 * NODE_CAPACITY,
+	INDEX_BITS = 7,
+};
 
-/* Bounds of the first i + 1 entries, and of those from i on. */
-struct sweep {
+static_assert(ENTRIES_MAX <= 1 << INDEX_BITS, "an index fits its bits");
+
+/* Entries in the order of their centres along one axis. */
+struct ordering {
+	const struct entry *entry[ENTRIES_MAX];
+	/* Bounds of the first i + 1, and of those from i on. */
 	struct rect up_to[ENTRIES_MAX];
 	struct rect from[ENTRIES_MAX];
 };
@@ -24,29 +30,83 @@ struct division {
 	int first;
 };
 
-/* Sorting by either corner along one axis, the other breaking ties. */
-typedef int compare(const void *a, const void *b, void *axis);
+/* --- Sorting ------------------------------------------------------------- */
 
-static int compare_double(double a, double b)
+/* The bits of a double, ordered as the doubles are. */
+static uint64_t ordered_bits(double value)
 {
-	return (a > b) - (a < b);
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
-static int by_min(const void *a, const void *b, void *axis)
+/* Merges two sorted runs; which of them the next key is from is not branched
+ * on, since it could not be predicted. */
+static void merge(const uint64_t *a, const uint64_t *a_end, const uint64_t *b,
+		  const uint64_t *b_end, uint64_t *to)
 {
-	const struct entry *x = a, *y = b;
-	int d = *(int *)axis;
-	int order = compare_double(x->rect.min[d], y->rect.min[d]);
-	return order ? order : compare_double(x->rect.max[d], y->rect.max[d]);
+	while (a < a_end && b < b_end) {
+		bool from_b = *b < *a;
+		*to++ = from_b ? *b : *a;
+		b += from_b;
+		a += !from_b;
+	}
+	while (a < a_end)
+		*to++ = *a++;
+	while (b < b_end)
+		*to++ = *b++;
 }
 
-static int by_max(const void *a, const void *b, void *axis)
+/* Sorts 'count' keys, using 'spare'; returns which array has them. */
+static const uint64_t *merge_sort(uint64_t *keys, uint64_t *spare, int count)
 {
-	const struct entry *x = a, *y = b;
-	int d = *(int *)axis;
-	int order = compare_double(x->rect.max[d], y->rect.max[d]);
-	return order ? order : compare_double(x->rect.min[d], y->rect.min[d]);
+	for (int run = 1; run < count; run *= 2) {
+		for (int i = 0; i < count; i += 2 * run) {
+			int middle = i + run < count ? i + run : count;
+			int end = i + 2 * run < count ? i + 2 * run : count;
+			merge(keys + i, keys + middle, keys + middle,
+			      keys + end, spare + i);
+		}
+		uint64_t *merged = spare;
+		spare = keys;
+		keys = merged;
+	}
+	return keys;
 }
+
+/* The last bits of a centre give way to the entry's index. */
+static void sort_by_centre(const struct entry *entries, int count, int d,
+			   struct ordering *ordering)
+{
+	const uint64_t index_mask = (UINT64_C(1) << INDEX_BITS) - 1;
+	uint64_t keys[ENTRIES_MAX], spare[ENTRIES_MAX];
+
+	for (int i = 0; i < count; i++) {
+		const struct rect *r = &entries[i].rect;
+		double centre = r->min[d] / 2 + r->max[d] / 2;
+		keys[i] = (ordered_bits(centre) & ~index_mask) | (uint64_t)i;
+	}
+	const uint64_t *sorted = merge_sort(keys, spare, count);
+	for (int i = 0; i < count; i++)
+		ordering->entry[i] = &entries[sorted[i] & index_mask];
+}
+
+static void sweep(struct ordering *o, int count)
+{
+	o->up_to[0] = o->entry[0]->rect;
+	for (int i = 1; i < count; i++) {
+		o->up_to[i] = o->up_to[i - 1];
+		rect_extend(&o->up_to[i], &o->entry[i]->rect);
+	}
+	o->from[count - 1] = o->entry[count - 1]->rect;
+	for (int i = count - 1; i-- > 0;) {
+		o->from[i] = o->from[i + 1];
+		rect_extend(&o->from[i], &o->entry[i]->rect);
+	}
+}
+
+/* --- Measures ------------------------------------------------------------ */
 
 static double margin(const struct rect *r)
 {
@@ -68,26 +128,14 @@ static double overlap(const struct rect *a, const struct rect *b)
 {
 	double product = 1;
 	for (int d = 0; d < DIMENSIONS; d++) {
-		double side =
-			fmin(a->max[d], b->max[d]) - fmax(a->min[d], b->min[d]);
-		product *= side > 0 ? side : 0;
+		double min = a->min[d] > b->min[d] ? a->min[d] : b->min[d];
+		double max = a->max[d] < b->max[d] ? a->max[d] : b->max[d];
+		product *= max > min ? max - min : 0;
 	}
 	return product;
 }
 
-static void sweep(const struct entry *entries, int count, struct sweep *s)
-{
-	s->up_to[0] = entries[0].rect;
-	for (int i = 1; i < count; i++) {
-		s->up_to[i] = s->up_to[i - 1];
-		rect_extend(&s->up_to[i], &entries[i].rect);
-	}
-	s->from[count - 1] = entries[count - 1].rect;
-	for (int i = count - 1; i-- > 0;) {
-		s->from[i] = s->from[i + 1];
-		rect_extend(&s->from[i], &entries[i].rect);
-	}
-}
+/* --- Dividing ------------------------------------------------------------ */
 
 /* Entries that either group has at least. */
 static int group_min(int count)
@@ -98,76 +146,49 @@ static int group_min(int count)
 	return least < NODE_MIN ? NODE_MIN : least;
 }
 
-static double margin_sum(const struct sweep *s, int count)
+static double margin_sum(const struct ordering *o, int count)
 {
 	double sum = 0;
 	for (int i = group_min(count); i <= count - group_min(count); i++)
-		sum += margin(&s->up_to[i - 1]) + margin(&s->from[i]);
+		sum += margin(&o->up_to[i - 1]) + margin(&o->from[i]);
 	return sum;
 }
 
-/* Whether 'a' is the better division. */
 static bool better(const struct division *a, const struct division *b)
 {
 	return a->overlap < b->overlap ||
 	       (a->overlap == b->overlap && a->area < b->area);
 }
 
-static struct division best_division(const struct sweep *s, int count)
+static int best_division(const struct ordering *o, int count)
 {
 	struct division best = {INFINITY, INFINITY, count / 2};
 
 	for (int i = group_min(count); i <= count - group_min(count); i++) {
-		const struct rect *a = &s->up_to[i - 1], *b = &s->from[i];
+		const struct rect *a = &o->up_to[i - 1], *b = &o->from[i];
 		struct division d = {overlap(a, b), area(a) + area(b), i};
 		if (better(&d, &best))
 			best = d;
 	}
-	return best;
+	return best.first;
 }
 
-/* Sorts the entries along axis 'd' by that corner which divides them better. */
-static struct division divide_along(int d, struct entry *entries, int count,
-				    double *margins)
+int split_entries(const struct entry *entries, int count, struct entry *ordered)
 {
-	static compare *const orders[] = {by_min, by_max};
-	struct division best = {0};
-	struct entry sorted[ENTRIES_MAX];
-	struct sweep s;
-
-	*margins = 0;
-	for (int o = 0; o < 2; o++) {
-		memcpy(sorted, entries, (size_t)count * sizeof(*entries));
-		qsort_r(sorted, (size_t)count, sizeof(*entries), orders[o], &d);
-		sweep(sorted, count, &s);
-		*margins += margin_sum(&s, count);
-		struct division division = best_division(&s, count);
-		if (o == 0 || better(&division, &best)) {
-			best = division;
-			memcpy(entries, sorted,
-			       (size_t)count * sizeof(*entries));
-		}
-	}
-	return best;
-}
-
-int split_entries(struct entry *entries, int count)
-{
-	struct entry ordered[ENTRIES_MAX];
-	struct division best = {0};
-	double least_margins = INFINITY;
+	struct ordering orderings[2], *best = NULL;
+	double least = 0;
 
 	for (int d = 0; d < DIMENSIONS; d++) {
-		double margins;
-		memcpy(ordered, entries, (size_t)count * sizeof(*entries));
-		struct division division =
-			divide_along(d, ordered, count, &margins);
-		if (d == 0 || margins < least_margins) {
-			least_margins = margins;
-			best = division;
-			memcpy(entries, ordered,
-			       (size_t)count * sizeof(*entries));
+		struct ordering *o = &orderings[best == &orderings[0]];
+		sort_by_centre(entries, count, d, o);
+		sweep(o, count);
+		double margins = margin_sum(o, count);
+		if (!best || margins < least) {
+			least = margins;
+			best = o;
 		}
 	}
-	return best.first;
+	for (int i = 0; i < count; i++)
+		ordered[i] = *best->entry[i];
+	return best_division(best, count);
 }

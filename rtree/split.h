@@ -4,12 +4,15 @@
 
 #include "rtree/batch.h"
 
-/* Orders 'entries' so that the first of them, as many as it returns, go to one
- * node and the rest to another: the topological split of the R*-tree (Beckmann,
- * Kriegel, Schneider and Seeger, SIGMOD 1990, section 4.2), which takes the
- * axis with the least sum of margins and on it the division with the least
- * overlap, then the least area.  Each group has at least two fifths of the
- * entries, and no more than a node holds; 'count' is at most twice that. */
-int split_entries(struct entry *entries, int count);
+/* Puts 'entries' in such an order, into 'ordered', that the first of them, as
+ * many as it returns, go to one node and the rest to another: the topological
+ * split of the R*-tree (Beckmann, Kriegel, Schneider and Seeger, SIGMOD 1990,
+ * section 4.2), which takes the axis with the least sum of margins and on it
+ * the division with the least overlap, then the least area.  Entries are sorted
+ * by their centres, once an axis, not by either edge.  Each group has at least
+ * two fifths of the entries, and no more than a node holds; 'count' is at most
+ * twice that. */
+int split_entries(const struct entry *entries, int count,
+		  struct entry *ordered);
 
 #endif
