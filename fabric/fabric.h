@@ -142,8 +142,9 @@ struct fabric_read {
 	uint32_t size;
 };
 
-/* Whether READs are possible: for the client by this link, or at the server for
- * the client at the other end.  A server has nothing to READ itself. */
+/* Whether READs are possible: for the client by this link, or at the server,
+ * before it accepts already, for the client at the other end.  A server has
+ * nothing to READ itself. */
 bool fabric_is_one_sided(const struct fabric_link *link);
 
 /* Posts a list of READs, in any order, as one round trip.  When all are done,

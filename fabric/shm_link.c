@@ -115,6 +115,9 @@ static bool server_was_there(const struct shm_link *shm)
 static void copy_out(const struct shm_link *shm, const struct fabric_read *read)
 {
 	const uint8_t *from = shm->region + read->offset;
+
+	if (!read->size)
+		return;
 #ifdef CATFISH_SEEDED_FAULTS
 	uint32_t half = read->size / 2;
 

@@ -394,6 +394,20 @@ START_TEST(only_the_client_can_read)
 }
 END_TEST
 
+START_TEST(a_server_knows_before_it_accepts_that_its_client_will_read)
+{
+	uint8_t hello[FABRIC_HELLO_SIZE];
+	struct dial dial;
+
+	dial_init(&dial, place_address(&place));
+	dial_begin(&dial);
+	struct fabric_link *link = await_client(&place, hello);
+	ck_assert(fabric_is_one_sided(link));
+	fabric_close(link);
+	dial_end(&dial);
+}
+END_TEST
+
 START_TEST(without_a_region_there_is_nothing_to_read)
 {
 	const struct fabric_read read = {0, NULL, 0};
@@ -866,6 +880,9 @@ static TCase *read_tests(void)
 	tcase_add_test(tests, reads_and_writes_are_polled_together);
 	tcase_add_test(tests, a_ring_counts_the_lists_that_are_done);
 	tcase_add_test(tests, only_the_client_can_read);
+	tcase_add_test(
+		tests,
+		a_server_knows_before_it_accepts_that_its_client_will_read);
 	tcase_add_test(tests, the_map_shows_what_the_server_writes);
 	tcase_add_test(tests, writing_to_the_map_is_a_fault);
 	tcase_add_loop_test(tests, a_read_fails_once_the_owner_has_ended, 0, 4);
