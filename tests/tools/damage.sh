@@ -36,7 +36,7 @@ refused() {
 	is "$2" status 6 out "" err "^catfish check: .*$3"
 }
 
-offset=0 lines=0 undetected= unnamed=
+offset=0 lines=0 undetected='' unnamed=''
 while [ "$offset" -lt "$size" ]; do
 	at=$((offset + lines % 64))
 	[ "$at" -lt "$size" ] || at=$offset
