@@ -15,14 +15,17 @@ LC_ALL=C
 export PATH LC_ALL
 unset CATFISH_SERVER CATFISH_LOG
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/catfish-test.XXXXXX") || exit 99
+# A folder in a folder, as programs put files beside what they are given, too.
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/catfish-test.XXXXXX") || exit 99
+work=$scratch/work
+mkdir "$work" || exit 99
 tests=0 failures=0 servers=
 
 clean_up() {
 	for pid in $servers; do
 		kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
-	rm -rf "$work"
+	rm -rf "$scratch"
 }
 trap clean_up EXIT
 trap 'exit 99' HUP INT TERM
