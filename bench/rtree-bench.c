@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "base/random.h"
@@ -38,6 +39,7 @@ struct bench {
 	struct items items;
 	struct items queries;
 	const char *phases;
+	const char *raw; /* to write the items to, and no more */
 	uint64_t batch;
 	uint64_t lease_ns;
 	uint64_t memory;
@@ -128,6 +130,21 @@ static int read_items(const char *path, struct items *items)
 	if (length > 4 && strcmp(path + length - 4, ".f64") == 0)
 		return read_raw(path, items);
 	return read_csv(path, items);
+}
+
+/* The items as read_raw() reads them, without their ids. */
+static int save_raw(const char *path, const struct items *items)
+{
+	struct file_replacement file;
+	int error = file_replace_begin(&file, path);
+
+	for (size_t i = 0; !error && i < items->count; i++)
+		error = file_replace_write(&file, &items->items[i].rect,
+					   sizeof(items->items[i].rect));
+	if (!error)
+		return file_replace_commit(&file);
+	file_replace_abort(&file);
+	return error;
 }
 
 /* Without a file: 100,000 distinct queries with edges up to 1e-5. */
@@ -549,6 +566,7 @@ static const char help[] =
 	"                   [--order str|hilbert] [--threads N] [--batch N] \n"
 	"                   [--lease TIME] [--memory SIZE]\n"
 	"                   [--kernel avx512|avx2|portable]\n"
+	"       rtree-bench --items FILE --save-raw FILE.f64\n"
 	"\n"
 	"Times the R-tree in one thread and prints a JSON line for each phase.\n"
 	"FILE is CSV, as 'catfish generate' writes it, or, named *.f64, raw\n"
@@ -594,11 +612,13 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		KERNEL,
 		HELP,
 		ORDER,
-		THREADS
+		THREADS,
+		SAVE_RAW
 	};
 	static const struct option options[] = {
 		{"order", required_argument, NULL, ORDER},
 		{"threads", required_argument, NULL, THREADS},
+		{"save-raw", required_argument, NULL, SAVE_RAW},
 		{"items", required_argument, NULL, ITEMS},
 		{"queries", required_argument, NULL, QUERIES},
 		{"phases", required_argument, NULL, PHASES},
@@ -638,6 +658,9 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		case THREADS:
 			error = parse_threads(optarg, &b->pack.threads);
 			break;
+		case SAVE_RAW:
+			b->raw = optarg;
+			break;
 		case KERNEL:
 			error = kernel_choose(optarg);
 			break;
@@ -654,6 +677,13 @@ static int parse_options(struct bench *b, int argc, char **argv)
 	return error;
 }
 
+static int run_all(struct bench *b)
+{
+	int error = b->queries.count ? 0 : make_queries(&b->queries);
+
+	return error ? error : run_phases(b);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b = {
@@ -667,10 +697,10 @@ int main(int argc, char **argv)
 
 	program_init("rtree-bench");
 	int error = parse_options(&b, argc, argv);
-	if (!error && !b.queries.count)
-		error = make_queries(&b.queries);
-	if (!error)
-		error = run_phases(&b);
+	if (!error && b.raw)
+		error = save_raw(b.raw, &b.items);
+	else if (!error)
+		error = run_all(&b);
 	if (!error)
 		error = program_finish_output();
 	rtree_destroy(b.tree);
