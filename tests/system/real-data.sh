@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck disable=SC2154
+#
+# The world's shorelines, an item for each of their segments: every path gives
+# exactly the items that a linear scan and GEOS's STRtree give.  Where neither
+# the quickstart has left them nor gmt can make them, generated rectangles of
+# the same number take their place.  Prints TAP.
+
+. "${top_srcdir:-.}/tests/tools/lib.sh"
+
+real_data=$top_builddir/tests/system/real-data
+segments=1785139
+file=$work/data
+left_by_quickstart=$top_srcdir/_build/data/shorelines.gmt
+
+# What the shorelines need.
+reason=
+grep -q '^#define HAVE_GDAL 1' "$top_builddir/config.h" ||
+	reason="built without GDAL"
+if [ -z "$reason" ] && [ ! -s "$left_by_quickstart" ] &&
+	! gmt coast -R7/14/54/58 -Dh -W -M >/dev/null 2>&1; then
+	reason="neither scripts/quickstart nor gmt has them"
+fi
+
+start_server main --memory 512M
+if [ -n "$reason" ]; then
+	tests=$((tests + 1))
+	echo "ok $tests - the shorelines are imported # SKIP $reason"
+	catfish generate skewed --count $segments --seed 1 >"$file" || exit 99
+	run catfish import "$file"
+	is "generated items are imported" status 0
+else
+	if [ -s "$left_by_quickstart" ]; then
+		file=$left_by_quickstart
+	else
+		{
+			echo '# @VGMT1.0 @GLINESTRING'
+			gmt coast -R-180/180/-90/90 -Dh -W -M
+		} >"$work/shorelines.gmt" || exit 99
+		file=$work/shorelines.gmt
+	fi
+	run catfish import "$file" --segments
+	is "the shorelines are imported" status 0
+fi
+run catfish query --bbox -1000,-1000,1000,1000 --count
+is "there are $segments items" status 0 out $segments
+
+run "$real_data" "$file" "$shm" "$tcp"
+ran="real-data FILE $shm $tcp"
+sed 's/^/# /' "$work/out"
+for way in strtree messaging copy mapped tcp; do
+	is "$way gives what a linear scan gives" \
+		has "^$way: 1000 queries found the same, 0 did not"
+done
+is "and nothing else is wrong" status 0 err ""
+
+finish
