@@ -65,7 +65,7 @@ static int walk_mapped(struct catfish *c, struct search *s,
 			       c->server.page_count);
 	if (error)
 		return error;
-	walk.memory = (const char *)pages;
+	walk.pages = pages;
 	while (!error && !client_gathered_all(s) && walk_next(&walk, &wanted)) {
 		/* The walk wants no page that the region doesn't have. */
 		const struct node *node = &pages[node_ref_page(wanted.ref)];

@@ -32,7 +32,9 @@ int rtree_batch_begin(struct rtree *tree, struct rtree_batch **batch)
 
 static struct rtree *tree_of(struct rtree_batch *batch)
 {
-	return (struct rtree *)((char *)batch - offsetof(struct rtree, batch));
+	void *tree = (char *)batch - offsetof(struct rtree, batch);
+
+	return tree;
 }
 
 void rtree_batch_commit(struct rtree_batch *batch, uint64_t *version)

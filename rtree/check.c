@@ -14,7 +14,7 @@
 #include "rtree/grid.h"
 
 struct check {
-	const char *memory;
+	const struct node *pages;
 	uint64_t page_count;
 	uint64_t version;
 	uint8_t *seen; /* a bit for each page */
@@ -38,9 +38,7 @@ broken(int invariant, const struct node *node, const char *format, ...)
 
 static const struct node *node_at(const struct check *check, node_ref ref)
 {
-	return (const struct node *)(check->memory +
-				     (uint64_t)node_ref_page(ref) *
-					     RTREE_PAGE_SIZE);
+	return &check->pages[node_ref_page(ref)];
 }
 
 /* Invariants 1 to 3: the ref is of a page that nothing else names. */
@@ -137,11 +135,11 @@ static int check_node(struct check *check, node_ref ref, int level,
 	return error ? error : check_bounds(node, &bounds);
 }
 
-int check_tree(const char *memory, uint64_t page_count, node_ref root,
+int check_tree(const struct node *pages, uint64_t page_count, node_ref root,
 	       uint64_t version, uint64_t *nodes, uint64_t *items)
 {
 	struct check check = {
-		.memory = memory,
+		.pages = pages,
 		.page_count = page_count,
 		.version = version,
 		.seen = calloc(page_count / 8 + 1, 1),
@@ -167,7 +165,7 @@ int rtree_check(struct rtree *tree, uint64_t *nodes)
 	int error = rtree_pin(tree, &pin);
 	if (error)
 		return error;
-	error = check_tree(tree->region.memory, tree->region.page_count,
+	error = check_tree(tree->region.pages, tree->region.page_count,
 			   pin.root.ref, pin.root.version, nodes, &items);
 	rtree_unpin(tree, &pin);
 	return error;

@@ -33,11 +33,11 @@ struct kernel {
 
 	int (*feed)(struct walk *walk, const struct walk_wanted *wanted,
 		    const struct node *node, uint64_t *hits);
-	int (*run)(struct walk *walk, const char *memory, walk_found *found,
-		   void *context);
+	int (*run)(struct walk *walk, const struct node *pages,
+		   walk_found *found, void *context);
 	int (*run_group)(const struct rect *queries, size_t count,
 			 enum relation relation, node_ref root,
-			 const char *memory, uint64_t page_count,
+			 const struct node *pages, uint64_t page_count,
 			 walk_group_found *found, void *context);
 
 	/* A lower bound of the squared distance from 'point' to each entry, by

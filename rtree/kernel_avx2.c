@@ -23,7 +23,7 @@ KERNEL_TARGET static inline uint32_t half_at_most(__m256i a, __m256i b)
 KERNEL_TARGET static inline uint64_t
 lanes_at_most(const uint8_t lanes[NODE_LANES], uint8_t cell)
 {
-	const __m256i *half = (const __m256i *)lanes;
+	const __m256i *half = (const void *)lanes;
 	__m256i cells = _mm256_set1_epi8((char)cell);
 
 	return half_at_most(_mm256_loadu_si256(half), cells) |
@@ -34,7 +34,7 @@ lanes_at_most(const uint8_t lanes[NODE_LANES], uint8_t cell)
 KERNEL_TARGET static inline uint64_t
 lanes_at_least(const uint8_t lanes[NODE_LANES], uint8_t cell)
 {
-	const __m256i *half = (const __m256i *)lanes;
+	const __m256i *half = (const void *)lanes;
 	__m256i cells = _mm256_set1_epi8((char)cell);
 
 	return half_at_most(cells, _mm256_loadu_si256(half)) |

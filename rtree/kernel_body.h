@@ -104,7 +104,7 @@ struct search {
 	const struct rect *query;
 	enum relation relation; /* a constant wherever this is inlined */
 	uint64_t page_count;
-	const char *memory; /* or NULL */
+	const struct node *pages; /* or NULL */
 };
 
 /* The second word of a header: page, count, level, kind. */
@@ -142,10 +142,12 @@ INLINE bool is_wanted(const struct node *node, struct header_word word,
 			    (uint64_t)word_count(word) << 32 |
 			    node_ref_page(wanted->ref);
 
-	return (word.value == expected) & (level <= NODE_LEVEL_MAX) &
-	       !GUARD("birth", (uint32_t)node->header.birth !=
-				       node_ref_birth(wanted->ref)) &
-	       (word_count(word) <= NODE_CAPACITY);
+	uint64_t differs =
+		(word.value ^ expected) |
+		((uint32_t)node->header.birth ^ node_ref_birth(wanted->ref));
+
+	return !differs && level <= NODE_LEVEL_MAX &&
+	       word_count(word) <= NODE_CAPACITY;
 }
 
 /* Looks at the exact coordinates of the entries that the cells leave open. */
@@ -175,9 +177,10 @@ INLINE uint64_t search_leaf(const struct search *search,
 
 /* Asks for what a search of a node reads first: its header and then its ids or
  * refs, where no comparison is needed, or its cells. */
-INLINE void prefetch(const char *node, bool covered)
+INLINE void prefetch(const void *node, bool covered)
 {
-	const char *line = node + (covered ? offsetof(struct node, child) : 64);
+	const char *line = (const char *)node +
+			   (covered ? offsetof(struct node, child) : 64);
 
 	__builtin_prefetch(node);
 	for (int d = 0; d < DIMENSIONS; d++) {
@@ -208,9 +211,8 @@ INLINE int want(const struct search *search, const struct node *node, int level,
 			.level = (int16_t)(level - 1),
 			.covered = covered & bit,
 		};
-		if (search->memory)
-			prefetch(search->memory + page * RTREE_PAGE_SIZE,
-				 covered & bit);
+		if (search->pages)
+			prefetch(&search->pages[page], covered & bit);
 		bits ^= bit;
 	}
 	return count;
@@ -265,7 +267,7 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 		.query = &walk->query,
 		.relation = walk->relation,
 		.page_count = walk->page_count,
-		.memory = walk->memory,
+		.pages = walk->pages,
 	};
 
 	if (walk->nodes >= walk->page_count)
@@ -285,13 +287,7 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 	return 0;
 }
 
-INLINE const struct node *node_in(const char *memory, node_ref ref)
-{
-	return (const struct node *)(memory + (uint64_t)node_ref_page(ref) *
-						      RTREE_PAGE_SIZE);
-}
-
-INLINE int run_relation(struct walk *walk, const char *memory,
+INLINE int run_relation(struct walk *walk, const struct node *pages,
 			enum relation relation, walk_found *found,
 			void *context)
 {
@@ -299,7 +295,7 @@ INLINE int run_relation(struct walk *walk, const char *memory,
 		.query = &walk->query,
 		.relation = relation,
 		.page_count = walk->page_count,
-		.memory = memory,
+		.pages = pages,
 	};
 	struct walk_wanted *stack = walk->stack;
 	size_t depth = walk->depth, capacity = walk->capacity;
@@ -308,7 +304,7 @@ INLINE int run_relation(struct walk *walk, const char *memory,
 
 	while (depth && !error) {
 		struct walk_wanted wanted = stack[--depth];
-		const struct node *node = node_in(memory, wanted.ref);
+		const struct node *node = &pages[node_ref_page(wanted.ref)];
 		uint64_t hits;
 		int count = step(&search, &wanted, node, &hits, stack + depth);
 		nodes++;
@@ -337,18 +333,18 @@ INLINE int run_relation(struct walk *walk, const char *memory,
 	return error;
 }
 
-KERNEL_TARGET static int run_walk(struct walk *walk, const char *memory,
+KERNEL_TARGET static int run_walk(struct walk *walk, const struct node *pages,
 				  walk_found *found, void *context)
 {
 	switch (walk->relation) {
 	case RELATION_INTERSECTS:
-		return run_relation(walk, memory, RELATION_INTERSECTS, found,
+		return run_relation(walk, pages, RELATION_INTERSECTS, found,
 				    context);
 	case RELATION_CONTAINS:
-		return run_relation(walk, memory, RELATION_CONTAINS, found,
+		return run_relation(walk, pages, RELATION_CONTAINS, found,
 				    context);
 	default:
-		return run_relation(walk, memory, RELATION_WITHIN, found,
+		return run_relation(walk, pages, RELATION_WITHIN, found,
 				    context);
 	}
 }
@@ -499,7 +495,7 @@ INLINE int advance(const struct rect *queries, struct search *search,
 	for (size_t i = 0; i < from->count; i++) {
 		const struct group_wanted *g = &from->wanted[i];
 		const struct node *node =
-			node_in(search->memory, g->wanted.ref);
+			&search->pages[node_ref_page(g->wanted.ref)];
 		uint64_t hits;
 		search->query = &queries[g->query];
 		int count = step(search, &g->wanted, node, &hits, children);
@@ -518,14 +514,15 @@ INLINE int advance(const struct rect *queries, struct search *search,
 
 KERNEL_TARGET static int run_group(const struct rect *queries, size_t count,
 				   enum relation relation, node_ref root,
-				   const char *memory, uint64_t page_count,
-				   walk_group_found *found, void *context)
+				   const struct node *pages,
+				   uint64_t page_count, walk_group_found *found,
+				   void *context)
 {
 	struct frontier now = {0}, next = {0};
 	struct search search = {
 		.relation = relation,
 		.page_count = page_count,
-		.memory = memory,
+		.pages = pages,
 	};
 	int error = 0;
 

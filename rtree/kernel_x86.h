@@ -18,8 +18,8 @@ grid_box_of(const struct node_header *header, const struct rect *rect)
 {
 	if (DIMENSIONS != 2)
 		return grid_box(header, rect);
-	__m256d origin = _mm256_broadcast_pd((const __m128d *)header->origin);
-	__m256d scale = _mm256_broadcast_pd((const __m128d *)header->scale);
+	__m256d origin = _mm256_broadcast_pd((const void *)header->origin);
+	__m256d scale = _mm256_broadcast_pd((const void *)header->scale);
 	__m256d cells = _mm256_mul_pd(
 		_mm256_sub_pd(_mm256_loadu_pd(rect->min), origin), scale);
 	cells = _mm256_max_pd(cells, _mm256_setzero_pd());

@@ -38,7 +38,8 @@ static int map_memory(struct region *region)
 		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
 			  F_SEAL_SEAL))
 		goto unmap;
-	region->memory = memory;
+	region->pages = memory;
+	region->root_page = memory;
 	region->fd = fd;
 	return 0;
 
@@ -115,7 +116,6 @@ int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
 	error = allocate_lists(region);
 	if (error)
 		goto free_lists;
-	region->root_page = (struct root_page *)region->memory;
 	error = own(region->root_page);
 	if (error)
 		goto free_lists;
@@ -130,7 +130,7 @@ int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
 
 free_lists:
 	free_lists(region);
-	munmap(region->memory, region->size);
+	munmap(region->pages, region->size);
 	close(region->fd);
 	return error;
 }
@@ -140,7 +140,7 @@ void region_fini(struct region *region)
 	pthread_mutex_unlock(&region->root_page->owner);
 	pthread_mutex_destroy(&region->root_page->owner);
 	free_lists(region);
-	munmap(region->memory, region->size);
+	munmap(region->pages, region->size);
 	close(region->fd);
 }
 
@@ -199,7 +199,7 @@ static bool queue_empty(const struct retired_queue *queue)
 	return queue->head == queue->tail;
 }
 
-static struct retired_page *queue_head(struct retired_queue *queue)
+static struct retired_page *queue_head(const struct retired_queue *queue)
 {
 	return &queue->pages[queue->head % queue->size];
 }
@@ -334,12 +334,14 @@ bool region_has_retired(const struct region *region)
 
 uint64_t region_retry_ns(const struct region *region)
 {
-	struct retired_queue retired = region->retired;
-	uint64_t soon = clock_now_ns() + NS_PER_MS;
+	uint64_t now = clock_now_ns(), soon = now + NS_PER_MS;
 
-	if (queue_empty(&retired))
+	if (queue_empty(&region->retired))
 		return soon;
-	uint64_t lease_ends = queue_head(&retired)->time_ns + region->lease_ns;
+	uint64_t time_ns = queue_head(&region->retired)->time_ns;
+	if (!is_leased(region, time_ns, now))
+		return soon;
+	uint64_t lease_ends = time_ns + region->lease_ns;
 	return lease_ends > soon ? lease_ends : soon;
 }
 

@@ -44,7 +44,7 @@ struct pin_slot {
 };
 
 struct region {
-	char *memory;
+	struct node *pages; /* but for page 0 */
 	uint64_t size;
 	uint64_t page_count;
 	int fd;
@@ -85,8 +85,7 @@ void region_fini(struct region *region);
 static inline struct node *region_node(const struct region *region,
 				       uint32_t page)
 {
-	return (struct node *)(region->memory +
-			       (uint64_t)page * RTREE_PAGE_SIZE);
+	return &region->pages[page];
 }
 
 /* --- Pages, for the writer ---------------------------------------------- */

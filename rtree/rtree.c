@@ -86,7 +86,7 @@ void rtree_destroy(struct rtree *tree)
 void rtree_describe(const struct rtree *tree, struct rtree_region *region)
 {
 	*region = (struct rtree_region){
-		.memory = tree->region.memory,
+		.memory = tree->region.pages,
 		.size = tree->region.size,
 		.page_count = tree->region.page_count,
 		.fd = tree->region.fd,
@@ -132,7 +132,7 @@ int rtree_search(const struct rtree *tree, const struct root *root,
 			       tree->region.page_count);
 	if (error)
 		return error;
-	error = walk_run(&walk, tree->region.memory, found, context);
+	error = walk_run(&walk, tree->region.pages, found, context);
 	walk_end(&walk);
 	return error;
 }
@@ -143,7 +143,7 @@ int rtree_search_group(const struct rtree *tree, const struct root *root,
 		       void *context)
 {
 	return walk_run_group(queries, count, relation, root->ref,
-			      tree->region.memory, tree->region.page_count,
+			      tree->region.pages, tree->region.page_count,
 			      found, context);
 }
 

@@ -311,7 +311,7 @@ static int read_nodes(struct region *region, int fd, const char *name,
 			return error;
 	}
 	uint64_t nodes, items;
-	error = check_tree(region->memory, header->page_count,
+	error = check_tree(region->pages, header->page_count,
 			   node_ref_make(1, header->version), header->version,
 			   &nodes, &items);
 	if (error)

@@ -34,7 +34,7 @@ int walk_begin(struct walk *walk, const struct rect *query,
 	walk->page_count = page_count;
 	walk->nodes = 0;
 	walk->leaves = 0;
-	walk->memory = NULL;
+	walk->pages = NULL;
 	walk->stack[0] = (struct walk_wanted){
 		.ref = root,
 		.level = WALK_LEVEL_UNKNOWN,
@@ -56,19 +56,20 @@ int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 	return kernel->feed(walk, wanted, node, hits);
 }
 
-int walk_run(struct walk *walk, const void *memory, walk_found *found,
+int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context)
 {
-	return kernel->run(walk, memory, found, context);
+	return kernel->run(walk, pages, found, context);
 }
 
 int walk_run_group(const struct rect *queries, size_t count,
-		   enum relation relation, node_ref root, const void *memory,
-		   uint64_t page_count, walk_group_found *found, void *context)
+		   enum relation relation, node_ref root,
+		   const struct node *pages, uint64_t page_count,
+		   walk_group_found *found, void *context)
 {
 	if (!ref_in_range(root, page_count))
 		return walk_wrong_ref(root, page_count);
-	return kernel->run_group(queries, count, relation, root, memory,
+	return kernel->run_group(queries, count, relation, root, pages,
 				 page_count, found, context);
 }
 

@@ -44,10 +44,9 @@ struct walk {
 	size_t depth;
 	size_t capacity;
 	uint64_t page_count;
-	uint64_t nodes;	 /* fed so far */
-	uint64_t leaves; /* of these */
-	const char
-		*memory; /* the region, to prefetch what is wanted; or NULL */
+	uint64_t nodes;		  /* fed so far */
+	uint64_t leaves;	  /* of these */
+	const struct node *pages; /* of the region, to prefetch; or NULL */
 	struct walk_wanted inline_stack[4 * NODE_LANES];
 };
 
@@ -72,8 +71,8 @@ int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
  * ends the walk and is returned by it. */
 typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
 
-/* Feeds the walk to its end from a region in memory. */
-int walk_run(struct walk *walk, const void *memory, walk_found *found,
+/* Feeds the walk to its end from the pages of a region in memory. */
+int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context);
 
 void walk_end(struct walk *walk);
@@ -84,7 +83,8 @@ void walk_end(struct walk *walk);
 typedef int walk_group_found(void *context, size_t query,
 			     const struct node *leaf, uint64_t hits);
 int walk_run_group(const struct rect *queries, size_t count,
-		   enum relation relation, node_ref root, const void *memory,
-		   uint64_t page_count, walk_group_found *found, void *context);
+		   enum relation relation, node_ref root,
+		   const struct node *pages, uint64_t page_count,
+		   walk_group_found *found, void *context);
 
 #endif

@@ -36,7 +36,7 @@ int search_begin(struct search *search, struct rtree *tree,
 		rtree_unpin(tree, &search->pin);
 		return error;
 	}
-	search->walk.memory = region.memory;
+	search->walk.pages = region.memory;
 	search->tree = tree;
 	search->leaf = NULL;
 	search->hits = 0;
