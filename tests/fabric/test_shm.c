@@ -226,6 +226,40 @@ START_TEST(of_two_that_listen_at_a_time_one_at_most_gets_it)
 }
 END_TEST
 
+static _Atomic int holders;
+
+static void *come_and_go(void *argument)
+{
+	_Atomic bool *stop = argument;
+
+	for (int taken = 0; taken < 1000 && !*stop;) {
+		struct fabric_listener *listener = NULL;
+
+		race_to_listen(&listener);
+		if (!listener)
+			continue;
+		MUST(atomic_fetch_add(&holders, 1) == 0);
+		atomic_fetch_sub(&holders, 1);
+		fabric_listener_close(listener);
+		taken++;
+	}
+	*stop = true;
+	return NULL;
+}
+
+START_TEST(listeners_that_come_and_go_never_share_an_address)
+{
+	static _Atomic bool stop;
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, come_and_go, &stop);
+	come_and_go(&stop);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+END_TEST
+
 START_TEST(a_region_that_could_shrink_is_sealed)
 {
 	place_listen(&place);
@@ -856,6 +890,8 @@ static TCase *name_tests(void)
 		       the_socket_has_the_mode_asked_for_whatever_the_umask);
 	tcase_add_test(tests, a_folder_that_is_not_there_is_refused);
 	tcase_add_test(tests, of_two_that_listen_at_a_time_one_at_most_gets_it);
+	tcase_add_test(tests,
+		       listeners_that_come_and_go_never_share_an_address);
 	tcase_add_test(tests, a_region_that_could_shrink_is_sealed);
 	tcase_add_test(tests, a_region_that_cannot_be_sealed_is_refused);
 	tcase_add_test(tests, without_a_region_there_is_nothing_to_read);
