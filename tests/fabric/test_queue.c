@@ -24,11 +24,13 @@ static void set_up(void)
 
 START_TEST(a_queue_is_full_at_its_size_and_goes_on_when_taken_from)
 {
-	uint32_t put = 0, taken = 0;
+	/* The counters wrap around in the middle. */
+	uint32_t put = UINT32_MAX - 1000, taken = put;
 
-	/* Counters that wrap around in the middle. */
-	sender.tail = receiver.head = queue.tail = queue.head = put = taken =
-		UINT32_MAX - 1000;
+	sender.tail = put;
+	receiver.head = put;
+	atomic_store(&queue.tail, put);
+	atomic_store(&queue.head, put);
 	for (int round = 0; round < 10; round++) {
 		while (queue_room(&sender) > 0)
 			queue_put(&sender, put++);
