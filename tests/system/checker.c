@@ -22,12 +22,6 @@ static void count_answer(struct checker *checker,
 static void report_wrong(struct checker *checker,
 			 const struct answer_record *answer, const char *fault);
 
-const char *const path_name[PATH_COUNT] = {
-	[PATH_MESSAGING] = "messaging",
-	[PATH_COPY] = "copy",
-	[PATH_MAPPED] = "mapped",
-};
-
 void checker_init(struct checker *checker, struct stage *stage)
 {
 	*checker = (struct checker){

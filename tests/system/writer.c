@@ -68,14 +68,6 @@ void writer_run(struct stage *stage, unsigned number)
 	free(a);
 }
 
-uint32_t stage_slots(const struct stage *stage)
-{
-	/* Two slots share an id. */
-	uint64_t slots = stage->items / stage->writers + CHANGES_MAX;
-
-	return (uint32_t)(slots + 1) / 2 * 2;
-}
-
 enum kind { INSERT, MOVE, DELETE };
 
 /* More of what brings the number of items to what is wanted. */
