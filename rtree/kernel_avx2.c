@@ -4,6 +4,8 @@
 
 #include "rtree/kernel.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include "rtree/kernel_x86.h"
 
@@ -40,6 +42,34 @@ lanes_at_least(const uint8_t lanes[NODE_LANES], uint8_t cell)
 	return half_at_most(cells, _mm256_loadu_si256(half)) |
 	       (uint64_t)half_at_most(cells, _mm256_loadu_si256(half + 1))
 		       << 32;
+}
+
+/* Four cells as doubles. */
+KERNEL_TARGET static inline __m256d load_cells(const uint8_t *cells)
+{
+	int word;
+
+	memcpy(&word, cells, sizeof(word));
+	return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(word)));
+}
+
+KERNEL_TARGET static inline void add_gaps(const uint8_t *min,
+					  const uint8_t *max, double low,
+					  double high, double unit,
+					  double *sums)
+{
+	__m256d lows = _mm256_set1_pd(low), highs = _mm256_set1_pd(high);
+
+	for (int i = 0; i < NODE_LANES; i += 4) {
+		__m256d gap = _mm256_max_pd(
+			_mm256_sub_pd(load_cells(min + i), lows),
+			_mm256_sub_pd(highs, load_cells(max + i)));
+		gap = _mm256_max_pd(gap, _mm256_setzero_pd());
+		gap = _mm256_mul_pd(gap, _mm256_set1_pd(unit));
+		_mm256_storeu_pd(sums + i,
+				 _mm256_add_pd(_mm256_loadu_pd(sums + i),
+					       _mm256_mul_pd(gap, gap)));
+	}
 }
 
 #include "rtree/kernel_body.h"

@@ -4,6 +4,8 @@
 
 #include "rtree/kernel.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include "rtree/kernel_x86.h"
 
@@ -27,6 +29,32 @@ lanes_at_least(const uint8_t lanes[NODE_LANES], uint8_t cell)
 {
 	return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(lanes),
 				      _mm512_set1_epi8((char)cell));
+}
+
+/* Eight cells as doubles. */
+KERNEL_TARGET static inline __m512d load_cells(const uint8_t *cells)
+{
+	return _mm512_cvtepi32_pd(
+		_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)cells)));
+}
+
+KERNEL_TARGET static inline void add_gaps(const uint8_t *min,
+					  const uint8_t *max, double low,
+					  double high, double unit,
+					  double *sums)
+{
+	__m512d lows = _mm512_set1_pd(low), highs = _mm512_set1_pd(high);
+
+	for (int i = 0; i < NODE_LANES; i += 8) {
+		__m512d gap = _mm512_max_pd(
+			_mm512_sub_pd(load_cells(min + i), lows),
+			_mm512_sub_pd(highs, load_cells(max + i)));
+		gap = _mm512_max_pd(gap, _mm512_setzero_pd());
+		gap = _mm512_mul_pd(gap, _mm512_set1_pd(unit));
+		_mm512_storeu_pd(sums + i,
+				 _mm512_add_pd(_mm512_loadu_pd(sums + i),
+					       _mm512_mul_pd(gap, gap)));
+	}
 }
 
 #include "rtree/kernel_body.h"

@@ -8,6 +8,8 @@
  *	grid_box_of(header, rect)	a rectangle on a node's grid
  *	lanes_at_most(lanes, cell)	bit i: lanes[i] <= cell
  *	lanes_at_least(lanes, cell)	bit i: lanes[i] >= cell
+ *	add_gaps(min, max, low, high, unit, sums)
+ *		sums[i] += (max(min[i] - low, high - max[i], 0) * unit) squared
  *
  * Every relation is the same pair of comparisons, lower <= at_most and upper >=
  * at_least in each dimension, with other arrays put in:
@@ -434,21 +436,15 @@ KERNEL_TARGET static int measure_node(const struct node *node,
 	if (!is_wanted(node, word, wanted))
 		return walk_wrong_node(wanted, &node->header);
 	*level = word_level(word);
-	for (int i = 0; i < NODE_LANES; i++)
-		bounds2[i] = 0;
+	memset(bounds2, 0, NODE_LANES * sizeof(*bounds2));
 	for (int d = 0; d < DIMENSIONS; d++) {
 		double scale = node->header.scale[d];
 		double at = (point[d] - node->header.origin[d]) * scale;
-		double unit = shrink / scale;
-		if (!(scale > 0))
-			continue;
-		for (int i = 0; i < NODE_LANES; i++) {
-			double below = node->cell_min[d][i] - slack - at;
-			double above = at - node->cell_max[d][i] - 1 - slack;
-			double cells = below > above ? below : above;
-			double side = (cells > 0 ? cells : 0) * unit;
-			bounds2[i] += side * side;
-		}
+		/* With all in one cell, nothing is known. */
+		if (scale > 0)
+			add_gaps(node->cell_min[d], node->cell_max[d],
+				 at + slack, at - 1 - slack, shrink / scale,
+				 bounds2);
 	}
 	return (int)word_count(word);
 }

@@ -4,6 +4,8 @@
 
 #include "rtree/kernel.h"
 
+#include <string.h>
+
 extern const struct kernel kernel_portable;
 
 #define KERNEL_NAME   kernel_portable
@@ -33,6 +35,17 @@ static inline uint64_t lanes_at_most(const uint8_t lanes[NODE_LANES],
 {
 	return cell == UINT8_MAX ? ~UINT64_C(0)
 				 : ~lanes_at_least(lanes, (uint8_t)(cell + 1));
+}
+
+static inline void add_gaps(const uint8_t *min, const uint8_t *max, double low,
+			    double high, double unit, double *sums)
+{
+	for (int i = 0; i < NODE_LANES; i++) {
+		double below = min[i] - low, above = high - max[i];
+		double gap = below > above ? below : above;
+		gap = gap > 0 ? gap * unit : 0;
+		sums[i] += gap * gap;
+	}
 }
 
 #include "rtree/kernel_body.h"
