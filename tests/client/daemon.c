@@ -78,8 +78,6 @@ int daemon_end(struct daemon *daemon, int signal)
 	int status;
 
 	kill(daemon->pid, signal);
-	/* One that was stopped would not notice. */
-	kill(daemon->pid, SIGCONT);
 	waitpid(daemon->pid, &status, 0);
 	daemon->pid = 0;
 	return status;
