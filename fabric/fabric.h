@@ -24,7 +24,7 @@
  * one-sided access.  After an error other than ERR_AGAIN a link can only be
  * closed.
  *
- * Thread-safety: a listener or a link is used by one thread at a time.  */
+ * Thread-safety: a listener or a link is used by one thread at a time. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -194,8 +194,9 @@ struct fabric_counters {
 const struct fabric_counters *
 fabric_link_counters(const struct fabric_link *link);
 
-/* Closes the link; NULL is fine.  The peer is told after what was announced
- * before.  No list of READs is done at a client once its server's end has been
+/* Closes the link; NULL is fine.  The peer may still poll what was announced
+ * before, but for what waits to be sent as long as fabric_fd() asks for
+ * POLLOUT. At a client no list of READs is done once its server's end has been
  * closed. */
 void fabric_close(struct fabric_link *link);
 

@@ -11,7 +11,7 @@
  * on an epoll set of bell and socket.  The set takes the bell's edges, so
  * nobody ever reads it.  The server makes both bells and gives the client the
  * one to write and a set that holds the other: a client that had the eventfd
- * itself could fill its counter and make it block, and the server with it.  */
+ * itself could fill its counter and make it block, and the server with it. */
 
 #include <errno.h>
 #include <stdlib.h>

@@ -73,8 +73,7 @@ static void tcp_close(struct fabric_link *link)
 	struct tcp_link *tcp = tcp_of(link);
 
 	close(tcp->fd);
-	if (tcp->kept)
-		evbuffer_free(tcp->kept);
+	evbuffer_free(tcp->kept);
 	free(link->inbox);
 	free(tcp);
 }
@@ -83,20 +82,23 @@ static void tcp_close(struct fabric_link *link)
 static struct tcp_link *new_link(int fd, uint32_t inbox_size)
 {
 	struct tcp_link *tcp = calloc(1, sizeof(*tcp));
-	if (!tcp)
-		goto close_socket;
+	uint8_t *inbox = calloc(1, inbox_size);
+	struct evbuffer *kept = evbuffer_new();
+
+	if (!tcp || !inbox || !kept)
+		goto no_memory;
 	tcp->base.ops = &fabric_tcp_ops;
 	tcp->base.inbox_size = inbox_size;
-	tcp->base.inbox = calloc(1, inbox_size);
-	tcp->kept = evbuffer_new();
+	tcp->base.inbox = inbox;
+	tcp->kept = kept;
 	tcp->fd = fd;
-	if (tcp->base.inbox && tcp->kept)
-		return tcp;
-	tcp_close(&tcp->base);
-	err_set(ERR_NO_MEMORY, "no memory");
-	return NULL;
+	return tcp;
 
-close_socket:
+no_memory:
+	if (kept)
+		evbuffer_free(kept);
+	free(inbox);
+	free(tcp);
 	close(fd);
 	err_set(ERR_NO_MEMORY, "no memory");
 	return NULL;
