@@ -85,8 +85,6 @@ static int serve_file(const struct options *options, struct rtree *tree,
 
 	if (file) {
 		int error = region_file_load(file, tree, &saved);
-		if (error == ERR_NO_ROOM)
-			return err_prefix(error, "--memory is too little");
 		if (error)
 			return error;
 	}

@@ -16,8 +16,6 @@ enum {
 	/* Entries in one batch, if it isn't one request: a few milliseconds
 	 * that the first of them waits for the last. */
 	BATCH_WRITES_MAX = 8192,
-	/* How often a request that is alone in its batch is tried whole. */
-	WHOLE_TRIES = 2,
 };
 
 /* How long an import waits for the pages that it needs. */
@@ -36,7 +34,8 @@ static void answer_run(struct server *server, struct run *run,
 static struct job *write_alone(struct server *server, struct job *job);
 static struct job *import(struct server *server, struct job *job);
 static int apply_job(struct rtree_batch *batch, struct job *job);
-static void wait_for_pages(struct server *server);
+static uint64_t all_back_ns(const struct server *server);
+static void wait_for_pages(struct server *server, uint64_t until_ns);
 static struct job *finish(struct server *server, struct job *job);
 
 void *writer_run(void *argument)
@@ -151,25 +150,28 @@ static void answer_run(struct server *server, struct run *run, uint64_t version)
 }
 
 /* Writes a job that found no room as the first of its batch: whole if that is
- * possible once pages have come back, otherwise in pieces. */
+ * possible once the pages that were retired are back, otherwise in pieces. */
 static struct job *write_alone(struct server *server, struct job *job)
 {
-	struct rtree_batch *batch;
+	int error;
 
 	start_over(job);
-	for (int tries = 1; job->position < job->count && !job->error;
-	     tries++) {
-		wait_for_pages(server);
-		int error = rtree_batch_begin(server->tree, &batch);
-		if (error)
-			return fail_job(server, job, error);
-		if (apply_job(batch, job) == ERR_AGAIN && tries < WHOLE_TRIES) {
-			rtree_batch_abort(batch);
-			start_over(job);
-		} else {
-			rtree_batch_commit(batch, &job->written.version);
+	wait_for_pages(server, all_back_ns(server));
+	do {
+		struct rtree_batch *batch;
+		uint32_t position = job->position;
+
+		error = rtree_batch_begin(server->tree, &batch);
+		if (error) {
+			job_fail(job, error);
+			break;
 		}
-	}
+		error = apply_job(batch, job);
+		rtree_batch_commit(batch, &job->written.version);
+		/* What a piece has replaced may be free at once. */
+		if (error && job->position == position)
+			wait_for_pages(server, rtree_retry_ns(server->tree));
+	} while (error);
 	atomic_store(&server->starved_since_ns, 0);
 	return finish(server, job);
 }
@@ -217,7 +219,7 @@ static struct job *import(struct server *server, struct job *job)
 
 	while ((error = try_import(server, job)) == ERR_AGAIN &&
 	       clock_now_ns() < give_up_ns)
-		wait_for_pages(server);
+		wait_for_pages(server, all_back_ns(server));
 	atomic_store(&server->starved_since_ns, 0);
 	/* Waiting helps only with what others hold: one version has no room
 	 * for it beside the one that it follows. */
@@ -235,17 +237,25 @@ static struct job *import(struct server *server, struct job *job)
 
 /* --- Waiting and answering ---------------------------------------------- */
 
-/* Waits until pages may have come back.  While it lasts, answers that hold old
- * versions for long are told to end. */
-static void wait_for_pages(struct server *server)
+/* When all that is retired by now can be used again, unless an answer holds
+ * it. */
+static uint64_t all_back_ns(const struct server *server)
+{
+	uint64_t lease_ns =
+		server->one_sided_clients ? server->region.lease_ns : 0;
+
+	return clock_now_ns() + lease_ns;
+}
+
+/* Waits, for a millisecond at least, as pins are given back at any time.  While
+ * it lasts, answers that have held old versions for long are told to end. */
+static void wait_for_pages(struct server *server, uint64_t until_ns)
 {
 	uint64_t now = clock_now_ns();
-	uint64_t until = rtree_retry_ns(server->tree);
 	uint64_t none = 0;
 
 	atomic_compare_exchange_strong(&server->starved_since_ns, &none, now);
-	/* Pins are given back at any time: look every millisecond or so. */
-	uint64_t wait = until > now + NS_PER_MS ? until - now : NS_PER_MS;
+	uint64_t wait = until_ns > now + NS_PER_MS ? until_ns - now : NS_PER_MS;
 	struct timespec time = {
 		.tv_sec = (time_t)(wait / NS_PER_S),
 		.tv_nsec = (long)(wait % NS_PER_S),
