@@ -223,7 +223,8 @@ static bool pass_on(struct asker *a, const struct answer_record *head)
 	record->record.version = head->failed ? atomic_load(&a->reader->floor)
 					      : head->answer.version;
 	record->item_count = count;
-	memcpy(record->items, a->items, count * sizeof(struct item));
+	if (count)
+		memcpy(record->items, a->items, count * sizeof(struct item));
 	stream_put(answers);
 	return true;
 }

@@ -47,6 +47,9 @@ static bool ask_server(const struct data *data, const char *name,
 		       const struct catfish_options *options);
 
 static void die(const char *format, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
+
+static void die(const char *format, ...)
 {
 	va_list args;
 
