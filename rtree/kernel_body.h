@@ -144,9 +144,9 @@ INLINE bool is_wanted(const struct node *node, struct header_word word,
 			    (uint64_t)word_count(word) << 32 |
 			    node_ref_page(wanted->ref);
 
-	uint64_t differs =
-		(word.value ^ expected) |
-		((uint32_t)node->header.birth ^ node_ref_birth(wanted->ref));
+	uint64_t differs = (word.value ^ expected) |
+			   GUARD("birth", (uint32_t)node->header.birth ^
+						  node_ref_birth(wanted->ref));
 
 	return !differs && level <= NODE_LEVEL_MAX &&
 	       word_count(word) <= NODE_CAPACITY;
