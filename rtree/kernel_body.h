@@ -440,8 +440,9 @@ KERNEL_TARGET static int measure_node(const struct node *node,
 	for (int d = 0; d < DIMENSIONS; d++) {
 		double scale = node->header.scale[d];
 		double at = (point[d] - node->header.origin[d]) * scale;
-		/* With all in one cell, nothing is known. */
-		if (scale > 0)
+		/* With all in one cell, or a point too many cells away for a
+		 * number, nothing is known. */
+		if (scale > 0 && isfinite(at))
 			add_gaps(node->cell_min[d], node->cell_max[d],
 				 at + slack, at - 1 - slack, shrink / scale,
 				 bounds2);
