@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A node's grid never decides wrongly, whatever lies on it. */
+
+#include "rtree/grid.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "rtree/batch.h"
+#include "rtree/kernel.h"
+#include "tests/lib/test.h"
+#include "tests/rtree/effort.h"
+#include "tests/rtree/random_node.h"
+
+static double any_double(struct random *random)
+{
+	static const double extremes[] = {
+		0.0,	  -0.0,	     DBL_MAX,	 -DBL_MAX,    DBL_MIN,
+		DBL_MIN,  0x1p-1074, -0x1p-1074, 1 + 0x1p-52, 1 - 0x1p-53,
+		INFINITY, -INFINITY, 0x1.fp1023, -0x1.fp1023,
+	};
+	uint64_t bits = random_next(random);
+	double value;
+
+	if (random_below(random, 8) == 0)
+		return extremes[random_below(random, 14)];
+	memcpy(&value, &bits, sizeof(value));
+	return isnan(value) ? 1 : value;
+}
+
+START_TEST(cells_never_fall_when_coordinates_grow)
+{
+	struct random random;
+
+	random_seed(&random, test_seed());
+	for (uint64_t i = test_effort(2000000); i-- > 0;) {
+		struct node_header grid;
+		double a = any_double(&random), b = any_double(&random);
+		if (random_below(&random, 2))
+			b = nextafter(a, INFINITY);
+		if (a > b) {
+			double t = a;
+			a = b;
+			b = t;
+		}
+		random_grid(&random, &grid);
+		uint8_t cell_a = grid_cell(a, grid.origin[0], grid.scale[0]);
+		uint8_t cell_b = grid_cell(b, grid.origin[0], grid.scale[0]);
+		if (cell_a > cell_b)
+			ck_abort_msg("%a in cell %u, %a in cell %u: "
+				     "origin %a, scale %a",
+				     a, cell_a, b, cell_b, grid.origin[0],
+				     grid.scale[0]);
+	}
+}
+END_TEST
+
+/* Whether what the cells say of each entry agrees with its rectangle. */
+static void check_selection(const struct node *node, const struct rect *query,
+			    enum relation relation)
+{
+	struct selection s =
+		kernel->select(node, node->header.count, relation, query);
+
+	if (s.certain & ~s.possible)
+		ck_abort_msg("what is certain is not possible");
+	for (unsigned i = 0; i < node->header.count; i++) {
+		bool holds =
+			rect_relation_holds(relation, &node->rect[i], query);
+		if (holds && !(s.possible >> i & 1))
+			ck_abort_msg("relation %d, entry %u was ruled out",
+				     relation, i);
+		if (!holds && s.certain >> i & 1)
+			ck_abort_msg("relation %d, entry %u was certain",
+				     relation, i);
+	}
+}
+
+static void check_selections(const struct node *node, enum shape shape,
+			     struct random *random)
+{
+	struct model items = {0};
+
+	model_add_hits(&items, node,
+		       node->header.count == 64
+			       ? ~UINT64_C(0)
+			       : (UINT64_C(1) << node->header.count) - 1);
+	for (int q = 0; q < 4; q++) {
+		struct rect query = shape_query(shape, random, &items);
+		for (int r = RELATION_INTERSECTS; r <= RELATION_WITHIN; r++)
+			check_selection(node, &query, r);
+	}
+	model_fini(&items);
+}
+
+START_TEST(cells_rule_out_no_match_and_prove_no_other)
+{
+	struct random random;
+
+	random_seed(&random, test_seed() * SHAPES + _i);
+	for (uint64_t round = test_effort(2000); round-- > 0;) {
+		struct node node;
+		random_leaf(&random, _i, &node);
+		check_selections(&node, _i, &random);
+		random_regrid(&random, &node);
+		check_selections(&node, _i, &random);
+	}
+}
+END_TEST
+
+/* Where there is a choice, the bounds keep off the outermost cells, so that
+ * what is beyond them is told apart. */
+static bool keeps_off(const struct node *node, int d)
+{
+	double origin = node->header.origin[d], scale = node->header.scale[d];
+
+	return scale == 0 ||
+	       (grid_cell(node->bounds.min[d], origin, scale) > 0 &&
+		grid_cell(node->bounds.max[d], origin, scale) < GRID_CELLS - 1);
+}
+
+START_TEST(a_grid_suits_the_bounds_that_it_is_laid_for)
+{
+	struct random random;
+
+	random_seed(&random, test_seed() * SHAPES + _i);
+	for (uint64_t round = test_effort(20000); round-- > 0;) {
+		struct node node;
+		memset(&node, 0, sizeof(node));
+		node.bounds = shape_rect(_i, &random);
+		grid_lay(&node);
+		for (int d = 0; d < DIMENSIONS; d++)
+			if (!grid_suits(&node) || !keeps_off(&node, d))
+				ck_abort_msg("%a to %a: origin %a, scale %a",
+					     node.bounds.min[d],
+					     node.bounds.max[d],
+					     node.header.origin[d],
+					     node.header.scale[d]);
+	}
+}
+END_TEST
+
+START_TEST(a_grid_far_too_wide_or_too_narrow_does_not_suit)
+{
+	struct random random;
+
+	random_seed(&random, test_seed() * SHAPES + _i);
+	for (uint64_t round = test_effort(2000); round-- > 0;) {
+		struct node node;
+		memset(&node, 0, sizeof(node));
+		node.bounds = shape_rect(_i, &random);
+		grid_lay(&node);
+		int d = (int)random_below(&random, DIMENSIONS);
+		double *scale = &node.header.scale[d];
+		if (*scale == 0)
+			continue;
+		double laid = *scale;
+		const double others[] = {laid * 4, laid / 4, -laid,
+					 0,	   NAN,	     INFINITY};
+		for (int i = 0; i < 6; i++) {
+			*scale = others[i];
+			if (grid_suits(&node))
+				ck_abort_msg("scale %a instead of %a",
+					     others[i], laid);
+		}
+		*scale = laid;
+		node.header.origin[d] = NAN;
+		if (grid_suits(&node))
+			ck_abort_msg("origin NaN");
+	}
+}
+END_TEST
+
+Suite *test_suite(const char **why)
+{
+	(void)why;
+	Suite *suite = suite_create("grid");
+	TCase *grids = tcase_create("grids");
+
+	tcase_set_timeout(grids, TEST_TIMEOUT_S);
+	tcase_add_test(grids, cells_never_fall_when_coordinates_grow);
+	tcase_add_loop_test(grids, cells_rule_out_no_match_and_prove_no_other,
+			    0, SHAPES);
+	tcase_add_loop_test(grids, a_grid_suits_the_bounds_that_it_is_laid_for,
+			    0, SHAPES);
+	tcase_add_loop_test(grids,
+			    a_grid_far_too_wide_or_too_narrow_does_not_suit, 0,
+			    SHAPES);
+	suite_add_tcase(suite, grids);
+	return suite;
+}
