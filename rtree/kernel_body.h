@@ -285,7 +285,7 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 		return count;
 	walk->depth += (size_t)count;
 	walk->nodes++;
-	walk->leaves += wanted->level == 0;
+	walk->leaves += node->header.level == 0;
 	return 0;
 }
 
@@ -315,13 +315,19 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 			error = hits ? found(context, node, hits) : count;
 			continue;
 		}
-		if (count < 0 || nodes > walk->page_count) {
-			error = count < 0 ? count : walk_endless();
+		if (count < 0) {
+			error = count;
 			break;
 		}
+		/* All of them are on pages of their own. */
+		depth += (size_t)count;
+		if (nodes + depth > walk->page_count) {
+			error = walk_endless();
+			break;
+		}
+		leaves += node->header.level == 0; /* the root is one */
 		if (hits)
 			error = found(context, node, hits);
-		depth += (size_t)count;
 		if (depth + NODE_LANES > capacity) {
 			walk->depth = depth;
 			error = walk_grow(walk);
@@ -533,7 +539,8 @@ KERNEL_TARGET static int run_group(const struct rect *queries, size_t count,
 				{.ref = root, .level = WALK_LEVEL_UNKNOWN},
 				(uint32_t)q};
 		for (int level = 0; !error && now.count; level++) {
-			if (level > NODE_LEVEL_MAX)
+			if (level > NODE_LEVEL_MAX ||
+			    now.count > size * page_count)
 				error = walk_endless();
 			else
 				error = advance(queries + base, &search, &now,
