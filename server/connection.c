@@ -14,9 +14,14 @@
 #include "server/server.h"
 #include "server/worker.h"
 
-enum {
-	/* Steps in one turn, before the worker's other clients have theirs. */
-	STEPS_PER_TURN = 16,
+/* Steps in one turn, before the worker's other clients have theirs. */
+enum { STEPS_PER_TURN = 16 };
+
+/* What a step, if it doesn't fail, comes to. */
+enum step {
+	STEP_NONE, /* there is nothing to do now */
+	STEP_DONE,
+	STEP_LONG, /* it took as long as a turn may */
 };
 
 /* How long a client may leave an answer waiting for room. */
@@ -32,9 +37,9 @@ static int step(struct connection *c);
 static int send_segment(struct connection *c);
 static int answer_on(struct connection *c);
 static int answer_finished_job(struct connection *c);
+static void answer_with_snapshot(struct connection *c, struct job *job);
 static int receive(struct connection *c);
 static void end_answer(struct connection *c);
-static void see_report(struct connection *c);
 
 int connection_create(struct server *server, struct fabric_link *link,
 		      struct connection **connection)
@@ -80,22 +85,25 @@ enum connection_state connection_run(struct connection *c)
 
 		/* What comes between the last look and arming would be slept
 		 * over without another look. */
-		if (!progress)
+		if (progress == STEP_NONE)
 			progress = arm(c);
-		if (!progress)
+		if (progress == STEP_NONE)
 			return CONNECTION_WAITING;
 		if (progress < 0)
 			return fail(c, progress);
+		if (progress == STEP_LONG)
+			break;
 	}
 	return CONNECTION_READY;
 }
 
-/* Asks to be woken; returns 0 when nothing had come by then. */
+/* Asks to be woken; STEP_DONE when something had come by then. */
 static int arm(struct connection *c)
 {
 	int error = fabric_arm(c->link);
+	int came = error ? error : fabric_ring_poll(c->ring);
 
-	return error ? error : fabric_ring_poll(c->ring);
+	return came > 0 ? STEP_DONE : came;
 }
 
 /* Ends a connection for an error of its link or of what came over it. */
@@ -109,7 +117,7 @@ static enum connection_state fail(const struct connection *c, int error)
 	return CONNECTION_ENDED;
 }
 
-/* Returns 1 when there was something to do, 0 when there is nothing now. */
+/* Returns an enum step or an error. */
 static int step(struct connection *c)
 {
 	if (c->segment.sealed)
@@ -120,10 +128,10 @@ static int step(struct connection *c)
 		return answer_finished_job(c);
 	if (!c->request_size) {
 		int received = receive(c);
-		if (received <= 0)
+		if (received != STEP_DONE)
 			return received;
 	}
-	return request_dispatch(c);
+	return request_dispatch(c) ? STEP_DONE : STEP_NONE;
 }
 
 static int send_segment(struct connection *c)
@@ -134,14 +142,14 @@ static int send_segment(struct connection *c)
 	if (error == ERR_AGAIN) {
 		if (!c->stalled_since_ns)
 			c->stalled_since_ns = clock_now_ns();
-		return 0;
+		return STEP_NONE;
 	}
 	if (error)
 		return error;
 	c->stalled_since_ns = 0;
 	c->segment.sealed = false;
 	c->segment.size = 0;
-	return 1;
+	return STEP_DONE;
 }
 
 static int answer_on(struct connection *c)
@@ -149,7 +157,7 @@ static int answer_on(struct connection *c)
 	int progress = c->answer->step(c->answering, &c->segment);
 
 	if (progress == ANSWER_WORKING)
-		return 1;
+		return STEP_LONG;
 	if (progress < 0)
 		segment_fail(&c->segment, c->operation, c->sequence, progress,
 			     c->applied);
@@ -159,7 +167,7 @@ static int answer_on(struct connection *c)
 			     c->sequence);
 	if (progress != ANSWER_SEGMENT)
 		end_answer(c);
-	return 1;
+	return STEP_DONE;
 }
 
 static int answer_finished_job(struct connection *c)
@@ -170,10 +178,24 @@ static int answer_finished_job(struct connection *c)
 	c->jobs--;
 	c->jobs_size -= job_size(job);
 	c->inspecting = false;
+	if (job->operation == WIRE_SAVE && !job->error) {
+		answer_with_snapshot(c, job);
+		return STEP_DONE;
+	}
 	connection_answer(c, job->operation, job->sequence, &job_answer, job);
 	if (job_is_write(job))
 		c->applied = job->written.applied;
-	return 1;
+	return STEP_DONE;
+}
+
+static void answer_with_snapshot(struct connection *c, struct job *job)
+{
+	c->save.snapshot = job->snapshot;
+	c->save.identity = c->server->region.identity;
+	connection_answer(c, job->operation, job->sequence, &save_answer,
+			  &c->save);
+	job->snapshot = NULL;
+	job_destroy(job);
 }
 
 /* After bytes that are no message nothing from this client can be believed. */
@@ -182,7 +204,7 @@ static int receive(struct connection *c)
 	int64_t size = fabric_ring_receive(c->ring, c->request, NULL);
 
 	if (size <= 0)
-		return (int)size;
+		return (int)size; /* STEP_NONE, or an error */
 	c->request_error = wire_check(c->request, (size_t)size);
 	if (c->request_error == ERR_PROTOCOL)
 		return c->request_error;
@@ -191,7 +213,7 @@ static int receive(struct connection *c)
 		worker_count_request(
 			c->worker,
 			((struct wire_header *)c->request)->operation);
-	return 1;
+	return STEP_DONE;
 }
 
 void connection_answer(struct connection *c, enum wire_operation operation,
@@ -271,7 +293,7 @@ static const struct answer_ops taken_away = {.step = take_away, .end = let_go};
 
 enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 {
-	see_report(c);
+	connection_see_report(c);
 	if (c->stalled_since_ns && now_ns - c->stalled_since_ns > STALL_NS) {
 		log_warn("client %" PRIu64 " is dropped: it took nothing of "
 			 "its answer for %u s",
@@ -292,7 +314,7 @@ enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 enum connection_state connection_beat(struct connection *c,
 				      const struct wire_heartbeat *beat)
 {
-	see_report(c);
+	connection_see_report(c);
 	int error = fabric_write_silently(c->link, 0, beat, sizeof(*beat));
 	if (!error || error == ERR_AGAIN)
 		return CONNECTION_WAITING;
@@ -301,7 +323,7 @@ enum connection_state connection_beat(struct connection *c,
 
 /* What the client says it has searched by itself counts as long as it is whole
  * and never falls. */
-static void see_report(struct connection *c)
+void connection_see_report(struct connection *c)
 {
 	struct wire_report report;
 	uint32_t size;
@@ -320,7 +342,7 @@ static void see_report(struct connection *c)
 
 void connection_close(struct connection *c)
 {
-	see_report(c);
+	connection_see_report(c);
 	end_answer(c);
 	load_destroy(c->load);
 	c->load = NULL;

@@ -101,6 +101,9 @@ enum connection_state connection_tick(struct connection *connection,
 enum connection_state connection_beat(struct connection *connection,
 				      const struct wire_heartbeat *beat);
 
+/* Sees how many searches a one-sided client says it has answered itself. */
+void connection_see_report(struct connection *connection);
+
 /* A job of it came back. */
 void connection_job_finished(struct connection *connection, struct job *job);
 

@@ -80,6 +80,7 @@ static void put_server(struct server *server, struct wire_stat *to)
 	to->clients = server->clients;
 	to->one_sided_clients = server->one_sided_clients;
 	to->threads = server->options.threads;
+	workers_see_reports(server);
 	to->offloaded = server->offloaded;
 	to->utilisation_ppm = server->utilisation_ppm;
 	for (unsigned i = 0; i < server->options.threads; i++)
@@ -87,22 +88,38 @@ static void put_server(struct server *server, struct wire_stat *to)
 			to->requests[kind] += worker_requests(server, i, kind);
 }
 
-static int inspect(struct server *server, struct job *job)
+static int stat(struct server *server, struct wire_stat *to)
 {
-	if (job->operation == WIRE_STAT) {
-		int error = put_tree(server, &job->stat);
-		if (!error) {
-			put_saved(server, &job->stat);
-			put_server(server, &job->stat);
-		}
+	int error = put_tree(server, to);
+
+	if (error)
 		return error;
-	}
+	put_saved(server, to);
+	put_server(server, to);
+	return 0;
+}
+
+static int check(struct server *server, struct wire_checked *to)
+{
 	struct root root = server_root(server);
 
-	job->checked.identity = root.identity;
-	job->checked.version = root.version;
-	int error = rtree_check(server->tree, &job->checked.nodes);
+	to->identity = root.identity;
+	to->version = root.version;
+	int error = rtree_check(server->tree, &to->nodes);
 	if (error)
 		log_error("the tree breaks its invariants: %s", err_text());
 	return error;
+}
+
+static int inspect(struct server *server, struct job *job)
+{
+	switch (job->operation) {
+	case WIRE_STAT:
+		return stat(server, &job->stat);
+	case WIRE_CHECK:
+		return check(server, &job->checked);
+	default:
+		/* It counts the nodes. */
+		return rtree_snapshot_begin(server->tree, &job->snapshot);
+	}
 }

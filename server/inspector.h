@@ -3,8 +3,8 @@
 #define SERVER_INSPECTOR_H
 
 /* The inspector: one thread that looks at the whole tree when a client asks for
- * its statistics or wants it checked.  Both take time that a worker's other
- * clients would notice.
+ * its statistics, wants it checked, or begins to save it.  That takes time that
+ * a worker's other clients would notice.
  *
  * Thread-safety: inspector_run() is a thread of its own; others hand it jobs by
  * the server's queue 'inspections'. */

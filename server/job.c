@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "rtree/rtree.h"
 #include "server/load.h"
 
 int job_create(enum wire_operation operation, uint32_t count, struct job **job)
@@ -31,6 +32,8 @@ int job_create(enum wire_operation operation, uint32_t count, struct job **job)
 
 void job_destroy(struct job *job)
 {
+	if (job->operation == WIRE_SAVE)
+		rtree_snapshot_end(job->snapshot);
 	load_destroy(job->load);
 	free(job->missing);
 	free(job->writes);
@@ -39,7 +42,14 @@ void job_destroy(struct job *job)
 
 bool job_is_write(const struct job *job)
 {
-	return job->operation != WIRE_STAT && job->operation != WIRE_CHECK;
+	switch (job->operation) {
+	case WIRE_STAT:
+	case WIRE_CHECK:
+	case WIRE_SAVE:
+		return false;
+	default:
+		return true;
+	}
 }
 
 size_t job_size(const struct job *job)

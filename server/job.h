@@ -3,7 +3,7 @@
 #define SERVER_JOB_H
 
 /* Requests that another thread than the connection's works on: writes, which
- * the one writer applies, and looks at the whole tree, which would take a
+ * the one writer applies, and what looks at the whole tree, which would take a
  * worker away from its other clients.
  *
  * Thread-safety: a job belongs to the thread that it was handed to last.  A
@@ -21,6 +21,7 @@
 
 struct connection;
 struct load;
+struct rtree_snapshot;
 
 /* One entry of a write; 'to' is where an update moves the item. */
 struct write {
@@ -54,6 +55,7 @@ struct job {
 		struct wire_written written;
 		struct wire_stat stat;
 		struct wire_checked checked;
+		struct rtree_snapshot *snapshot;
 	};
 
 	uint32_t missing_answered;
@@ -72,7 +74,8 @@ size_t job_size(const struct job *job);
 /* Ends it with this thread's error text. */
 void job_fail(struct job *job, int error);
 
-/* A struct job as an answer, which destroys the job at its end. */
+/* A struct job as an answer, which destroys the job at its end.  A snapshot is
+ * the caller's to answer with. */
 extern const struct answer_ops job_answer;
 
 /* --- Queues ------------------------------------------------------------- */

@@ -18,7 +18,7 @@ enum { JOBS_SIZE_MAX = 1 << 18 };
 typedef int handler(struct connection *c, const struct wire_header *header);
 
 static handler describe, search, count, write_items, move_items, load_begin,
-	load_items, load_commit, load_abort, inspect, save;
+	load_items, load_commit, load_abort, inspect;
 
 static const struct {
 	handler *handle;
@@ -35,7 +35,7 @@ static const struct {
 	[WIRE_LOAD_COMMIT] = {load_commit, false},
 	[WIRE_STAT] = {inspect, false},
 	[WIRE_CHECK] = {inspect, false},
-	[WIRE_SAVE] = {save, false},
+	[WIRE_SAVE] = {inspect, false},
 	[WIRE_LOAD_ABORT] = {load_abort, false},
 };
 
@@ -124,7 +124,7 @@ static int describe(struct connection *c, const struct wire_header *header)
 	return 0;
 }
 
-/* --- Searches and snapshots --------------------------------------------- */
+/* --- Searches ----------------------------------------------------------- */
 
 static int begin_search(struct connection *c, const struct wire_header *header,
 			bool count_only)
@@ -149,18 +149,6 @@ static int search(struct connection *c, const struct wire_header *header)
 static int count(struct connection *c, const struct wire_header *header)
 {
 	return begin_search(c, header, true);
-}
-
-static int save(struct connection *c, const struct wire_header *header)
-{
-	int error = check_empty(c);
-
-	if (!error)
-		error = save_begin(&c->save, c->server->tree);
-	if (!error)
-		connection_answer(c, header->operation, header->sequence,
-				  &save_answer, &c->save);
-	return error;
 }
 
 /* --- Jobs for other threads --------------------------------------------- */

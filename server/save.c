@@ -1,17 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "server/save.h"
 
-#include <string.h>
-
-int save_begin(struct save *save, struct rtree *tree)
-{
-	struct rtree_region region;
-
-	rtree_describe(tree, &region);
-	save->identity = region.identity;
-	return rtree_snapshot_begin(tree, &save->snapshot);
-}
-
 static int step(void *answer, struct segment *segment)
 {
 	struct save *save = answer;

@@ -14,8 +14,6 @@ struct save {
 	uint64_t identity;
 };
 
-int save_begin(struct save *save, struct rtree *tree);
-
 /* A struct save as an answer. */
 extern const struct answer_ops save_answer;
 

@@ -20,9 +20,8 @@ int search_begin(struct search *search, struct rtree *tree,
 		 const struct wire_query *query, bool count_only)
 {
 	struct rtree_region region;
-	struct rect rect;
 
-	int error = check_query(query, &rect);
+	int error = check_query(query, &search->query);
 	if (error)
 		return error;
 	error = rtree_pin(tree, &search->pin);
@@ -30,8 +29,9 @@ int search_begin(struct search *search, struct rtree *tree,
 		return error;
 
 	rtree_describe(tree, &region);
-	error = walk_begin(&search->walk, &rect, (enum relation)query->relation,
-			   search->pin.root.ref, region.page_count);
+	error = walk_begin(&search->walk, &search->query,
+			   (enum relation)query->relation, search->pin.root.ref,
+			   region.page_count);
 	if (error) {
 		rtree_unpin(tree, &search->pin);
 		return error;

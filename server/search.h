@@ -17,6 +17,7 @@
 struct search {
 	struct rtree *tree;
 	struct rtree_pin pin;
+	struct rect query;
 	struct walk walk;
 	const struct node *leaf; /* whose hits are being handed out */
 	uint64_t hits;		 /* of these, still to come */

@@ -32,6 +32,11 @@ struct mailbox {
 	struct turn_queue arrived;
 	struct job_list finished;
 	bool drain;
+
+	/* Looks at the reports of clients: wanted, and done. */
+	uint64_t looks_wanted;
+	uint64_t looks_done;
+	pthread_cond_t looked;
 };
 
 struct worker {
@@ -66,6 +71,7 @@ static int init(struct worker *worker, struct server *server);
 static void fini(struct worker *worker);
 static void *run(void *worker);
 static void on_mail(evutil_socket_t fd, short what, void *worker);
+static void finish_look(struct mailbox *mailbox, uint64_t look);
 static void on_beat(evutil_socket_t fd, short what, void *worker);
 static void on_tick(evutil_socket_t fd, short what, void *worker);
 static void on_connection(evutil_socket_t fd, short what, void *connection);
@@ -173,6 +179,32 @@ uint64_t worker_requests(const struct server *server, unsigned i, int kind)
 	return server->workers[i].requests[kind];
 }
 
+static uint64_t want_look(struct mailbox *mailbox)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	uint64_t look = ++mailbox->looks_wanted;
+	pthread_mutex_unlock(&mailbox->lock);
+	wake(mailbox);
+	return look;
+}
+
+static void await_look(struct mailbox *mailbox, uint64_t look)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	while (mailbox->looks_done < look)
+		pthread_cond_wait(&mailbox->looked, &mailbox->lock);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
+void workers_see_reports(struct server *server)
+{
+	for (unsigned i = 0; i < server->options.threads; i++) {
+		struct mailbox *mailbox = &server->workers[i].mailbox;
+
+		await_look(mailbox, want_look(mailbox));
+	}
+}
+
 uint64_t workers_busy_ns(const struct server *server, uint64_t now_ns)
 {
 	uint64_t sum = 0;
@@ -213,6 +245,7 @@ static int init(struct worker *worker, struct server *server)
 	STAILQ_INIT(&worker->mailbox.arrived);
 	STAILQ_INIT(&worker->mailbox.finished);
 	pthread_mutex_init(&worker->mailbox.lock, NULL);
+	pthread_cond_init(&worker->mailbox.looked, NULL);
 	worker->mailbox.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->mailbox.wake_fd < 0)
 		return err_set(ERR_SYSTEM, "can't make an eventfd: %s",
@@ -245,6 +278,7 @@ static void fini(struct worker *worker)
 		event_base_free(worker->base);
 	if (worker->mailbox.wake_fd >= 0)
 		close(worker->mailbox.wake_fd);
+	pthread_cond_destroy(&worker->mailbox.looked);
 	pthread_mutex_destroy(&worker->mailbox.lock);
 }
 
@@ -263,6 +297,8 @@ static void *run(void *argument)
 		worker->busy_since_ns = 0;
 		worker->busy_ns += clock_now_ns() - began;
 	}
+	/* Nobody is left to report, whoever waits for it. */
+	finish_look(&worker->mailbox, UINT64_MAX);
 	return NULL;
 }
 
@@ -403,6 +439,24 @@ static void drain(struct worker *worker)
 	make_ready(c);
 }
 
+static void finish_look(struct mailbox *mailbox, uint64_t look)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	mailbox->looks_done = look;
+	pthread_cond_broadcast(&mailbox->looked);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
+static void look(struct worker *worker, uint64_t number)
+{
+	struct connection *c;
+
+	LIST_FOREACH(c, &worker->connections, all)
+	if (c->link)
+		connection_see_report(c);
+	finish_look(&worker->mailbox, number);
+}
+
 static void on_mail(evutil_socket_t fd, short what, void *argument)
 {
 	struct worker *worker = argument;
@@ -416,6 +470,8 @@ static void on_mail(evutil_socket_t fd, short what, void *argument)
 	STAILQ_CONCAT(&arrived, &mailbox->arrived);
 	STAILQ_CONCAT(&finished, &mailbox->finished);
 	bool draining = mailbox->drain;
+	uint64_t wanted = mailbox->looks_wanted;
+	bool must_look = wanted > mailbox->looks_done;
 	pthread_mutex_unlock(&mailbox->lock);
 
 	struct connection *c;
@@ -428,6 +484,8 @@ static void on_mail(evutil_socket_t fd, short what, void *argument)
 		STAILQ_REMOVE_HEAD(&finished, done);
 		take_back(job);
 	}
+	if (must_look)
+		look(worker, wanted);
 	if (draining && !worker->drain_until_ns)
 		drain(worker);
 }

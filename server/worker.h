@@ -35,6 +35,10 @@ void worker_finish(struct job *job);
 /* Requests of a kind that worker 'i' has taken so far.  For any thread. */
 uint64_t worker_requests(const struct server *server, unsigned i, int kind);
 
+/* Has all workers see what their one-sided clients report, and waits for it.
+ * For the inspector. */
+void workers_see_reports(struct server *server);
+
 /* Nanoseconds that all workers together have worked so far.  For any thread. */
 uint64_t workers_busy_ns(const struct server *server, uint64_t now_ns);
 
