@@ -33,7 +33,9 @@ static const char help[] =
 	"                     a setting for these processes alone\n"
 	"      --help, --version\n"
 	"\n"
-	"Exit status: 0 all answers were right, 1 some were not, 2 usage.\n";
+	"Exit status: 0 all answers were right, 1 some were not, 2 usage, 3 all "
+	"were right,\n"
+	"but in this run hardly one could have been wrong.\n";
 
 enum option_code {
 	OPTION_SECONDS = 1,

@@ -5,7 +5,8 @@
 # The world's shorelines, an item for each of their segments: every path gives
 # exactly the items that a linear scan and GEOS's STRtree give.  Where neither
 # the quickstart has left them nor gmt can make them, generated rectangles of
-# the same number take their place.  Prints TAP.
+# the same number take their place; fewer where a sanitizer slows all down.
+# Prints TAP.
 
 . "${top_srcdir:-.}/tests/tools/lib.sh"
 
@@ -18,6 +19,12 @@ left_by_quickstart=$top_srcdir/_build/data/shorelines.gmt
 reason=
 grep -q '^#define HAVE_GDAL 1' "$top_builddir/config.h" ||
 	reason="built without GDAL"
+case $("$top_builddir/config.status" --config) in
+*with-sanitizer=*)
+	segments=100000
+	reason="too many for a build with a sanitizer"
+	;;
+esac
 if [ -z "$reason" ] && [ ! -s "$left_by_quickstart" ] &&
 	! gmt coast -R7/14/54/58 -Dh -W -M >/dev/null 2>&1; then
 	reason="neither scripts/quickstart nor gmt has them"

@@ -27,6 +27,9 @@ enum {
 	PROCESSES_MAX = 1 + PATH_COUNT,
 };
 
+/* Exit statuses besides 0 and EXIT_USAGE. */
+enum { ANSWERS_WRONG = 1, SHOWN_TOO_LITTLE = 3 };
+
 /* How long nothing may happen before something must hang. */
 #define PATIENCE_NS (60 * NS_PER_S)
 
@@ -46,7 +49,7 @@ static bool learn_first_version(struct stage *stage);
 static void start_clients(struct run *run);
 static void compare(struct run *run);
 static void end_clients(struct run *run);
-static bool report(const struct run *run);
+static int report(const struct run *run);
 
 static volatile sig_atomic_t interrupted;
 
@@ -58,7 +61,6 @@ static void interrupt(int number)
 int main(int argc, char **argv)
 {
 	static struct run run;
-	bool good = false;
 
 	program_init("version-checker");
 	int status = options_parse(argc, argv, &run.options);
@@ -67,21 +69,22 @@ int main(int argc, char **argv)
 	signal(SIGINT, interrupt);
 	signal(SIGTERM, interrupt);
 	if (!start_server(&run))
-		return 1;
+		return ANSWERS_WRONG;
 	make_stage(&run);
+	status = ANSWERS_WRONG;
 	if (learn_first_version(run.stage)) {
 		checker_init(&run.checker, run.stage);
 		start_clients(&run);
 		compare(&run);
 		end_clients(&run);
-		good = report(&run);
+		status = report(&run);
 		checker_fini(&run.checker);
 	}
 	if (!serve_stop(&run.serve)) {
 		printf("the server did not end as it should\n");
-		good = false;
+		status = ANSWERS_WRONG;
 	}
-	return good ? EXIT_OK : 1;
+	return status;
 }
 
 /* --- The server and the stage ------------------------------------------- */
@@ -392,7 +395,7 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 				"no search overlapped a publication");
 }
 
-static bool report(const struct run *run)
+static int report(const struct run *run)
 {
 	const struct checker *checker = &run->checker;
 	struct tally sum = {0};
@@ -408,6 +411,7 @@ static bool report(const struct run *run)
 	       checker->inserts, checker->moves, checker->deletes,
 	       checker->requests, checker->most_items,
 	       checker->is_wrong ? "at least 1" : "0");
-	return !checker->is_wrong && !run->broken && !sum.failed &&
-	       shows_enough(run, &sum);
+	if (checker->is_wrong || run->broken || sum.failed)
+		return ANSWERS_WRONG;
+	return shows_enough(run, &sum) ? 0 : SHOWN_TOO_LITTLE;
 }
