@@ -270,6 +270,11 @@ static int read_header(int fd, const char *name, struct file_header *header)
 			       "%016llx)",
 			       name, (unsigned long long)header->fingerprint,
 			       (unsigned long long)RTREE_LAYOUT_FINGERPRINT);
+	/* Versions count from 1, and are to go on for as long as anyone can
+	 * publish them. */
+	if (header->version == 0 || header->version > INT64_MAX)
+		return err_set(ERR_DAMAGED, "%s: version %llu can't be", name,
+			       (unsigned long long)header->version);
 	if (header->page_count < 2 ||
 	    (uint64_t)st.st_size / RTREE_PAGE_SIZE != header->page_count ||
 	    st.st_size % RTREE_PAGE_SIZE)
