@@ -15,7 +15,17 @@ enum {
 	/* Each failed try means that this process was held up for a lease; when
 	 * that goes on, let the server do it. */
 	TRIES_MAX = 3,
+	/* Ends a walk; no error. */
+	ALL_GATHERED = 1,
 };
+
+/* Who gathers, and for what. */
+struct errand {
+	struct catfish *c;
+	struct search *s;
+};
+
+static walk_found gather_leaf;
 
 static int try_mapped(struct catfish *c, struct search *s);
 static int walk_mapped(struct catfish *c, struct search *s,
@@ -57,28 +67,30 @@ static int try_mapped(struct catfish *c, struct search *s)
 static int walk_mapped(struct catfish *c, struct search *s,
 		       const struct root *root)
 {
-	const struct node *pages = (const void *)c->region;
-	struct walk_wanted wanted;
+	struct errand errand = {c, s};
 	struct walk walk;
 
 	int error = walk_begin(&walk, &s->box, s->relation, root->ref,
 			       c->server.page_count);
 	if (error)
 		return error;
-	walk.pages = pages;
-	while (!error && !client_gathered_all(s) && walk_next(&walk, &wanted)) {
-		/* The walk wants no page that the region doesn't have. */
-		const struct node *node = &pages[node_ref_page(wanted.ref)];
-		uint64_t hits;
-		error = walk_feed(&walk, &wanted, node, &hits);
-		if (!error && hits)
-			error = client_gather(c, s, node, hits);
-	}
+	/* The walk goes to no page that the region doesn't have. */
+	error = walk_run(&walk, (const void *)c->region, gather_leaf, &errand);
 	s->answer.nodes += walk.nodes;
 	s->answer.read_bytes += walk.leaves * RTREE_PAGE_SIZE +
 				(walk.nodes - walk.leaves) * RTREE_INNER_SIZE;
 	walk_end(&walk);
-	return error;
+	return error == ALL_GATHERED ? 0 : error;
+}
+
+static int gather_leaf(void *context, const struct node *leaf, uint64_t hits)
+{
+	const struct errand *errand = context;
+
+	int error = client_gather(errand->c, errand->s, leaf, hits);
+	if (error)
+		return error;
+	return client_gathered_all(errand->s) ? ALL_GATHERED : 0;
 }
 
 /* Whether no page of the version had been touched when the last of them was
