@@ -166,12 +166,14 @@ void worker_finish(struct job *job)
 {
 	struct mailbox *mailbox = &job->connection->worker->mailbox;
 
+	/* Woken with the lock held: a worker that is drained takes what may be
+	 * its last job by other mail, and ends, mailbox and all. */
 	pthread_mutex_lock(&mailbox->lock);
 	bool first = STAILQ_EMPTY(&mailbox->finished);
 	STAILQ_INSERT_TAIL(&mailbox->finished, job, done);
-	pthread_mutex_unlock(&mailbox->lock);
 	if (first)
 		wake(mailbox);
+	pthread_mutex_unlock(&mailbox->lock);
 }
 
 uint64_t worker_requests(const struct server *server, unsigned i, int kind)
