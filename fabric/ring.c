@@ -230,7 +230,7 @@ static void give_credit(struct fabric_ring *ring)
 	ring->due_messages = 0;
 	ring->due_slots = 0;
 	int error = fabric_write(ring->link, 0, NULL, 0, immediate);
-	if (error != ERR_CONNECTION)
+	if (!ring->error && error != ERR_CONNECTION)
 		ring->error = error;
 }
 

@@ -395,6 +395,26 @@ START_TEST(messages_without_credit_are_an_error)
 }
 END_TEST
 
+START_TEST(an_error_outlasts_the_messages_before_it)
+{
+	uint64_t sent = 0;
+	int came = 0;
+
+	/* So many that receiving them gives credit back. */
+	for (; sent < FABRIC_MESSAGES_MAX / 4; sent++)
+		ck_assert_int_eq(fabric_ring_send(client.ring, "x", 1), 0);
+	ck_assert_int_eq(fabric_write(client.link, 0, NULL, 0, 0), 0);
+	while (came >= 0) {
+		came = fabric_ring_poll(server.ring);
+		if (!came)
+			MUST(wait_ready(server.link, TEST_PATIENCE_MS));
+	}
+	for (; sent; sent--)
+		ck_assert_int_eq(await_message(&server), 1);
+	check_protocol_error(&server);
+}
+END_TEST
+
 START_TEST(random_immediates_do_no_harm)
 {
 	struct random random;
@@ -446,6 +466,7 @@ Suite *test_suite(const char **why)
 			    6);
 	tcase_add_test(tests, credit_given_twice_is_an_error);
 	tcase_add_test(tests, messages_without_credit_are_an_error);
+	tcase_add_test(tests, an_error_outlasts_the_messages_before_it);
 	tcase_add_loop_test(tests, random_immediates_do_no_harm, 0, 20);
 	suite_add_tcase(suite, tests);
 	return suite;
