@@ -11,12 +11,15 @@
 
 #include "base/err.h"
 
-/* A descriptor, or an error. */
+/* A descriptor, or an error.  A symbolic link is followed, as it is when the
+ * file is replaced: whatever it is called, one file has one lock. */
 static int open_lock(const char *path)
 {
-	char *name;
+	char *target = realpath(path, NULL), *name;
 
-	if (asprintf(&name, "%s.lock", path) < 0)
+	int made = asprintf(&name, "%s.lock", target ? target : path);
+	free(target);
+	if (made < 0)
 		return err_set(ERR_NO_MEMORY, "no memory");
 	int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0)

@@ -5,7 +5,8 @@
 /* Locks on files that are replaced whole.
  *
  * The lock is one of flock(2) on a file of its own beside it, FILE.lock, since
- * a lock on FILE itself would stay with what was replaced.  FILE.lock is left
+ * a lock on FILE itself would stay with what was replaced; where FILE is a
+ * symbolic link, beside what it leads to.  FILE.lock is left
  * where it is, as whoever removes it might remove what another just locked.
  *
  * Thread-safety: safe. */

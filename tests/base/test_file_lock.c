@@ -64,6 +64,23 @@ START_TEST(the_lock_outlasts_the_files_replacement)
 }
 END_TEST
 
+START_TEST(a_symbolic_link_has_the_lock_of_its_target)
+{
+	char target[80], target_lock[96];
+	int fd;
+
+	snprintf(target, sizeof(target), "%s/target", folder);
+	snprintf(target_lock, sizeof(target_lock), "%s.lock", target);
+	fclose(fopen(target, "w"));
+	ck_assert_int_eq(symlink("target", path), 0);
+	ck_assert_int_eq(file_lock(target, &fd), 0);
+	ck_assert_int_eq(lock_elsewhere(), ERR_BUSY);
+	close(fd);
+	remove(target);
+	remove(target_lock);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_missing_is_said)
 {
 	int fd;
@@ -83,6 +100,7 @@ Suite *test_suite(const char **why)
 	tcase_add_checked_fixture(tests, make_folder, remove_folder);
 	tcase_add_test(tests, one_process_at_a_time_has_the_lock);
 	tcase_add_test(tests, the_lock_outlasts_the_files_replacement);
+	tcase_add_test(tests, a_symbolic_link_has_the_lock_of_its_target);
 	tcase_add_test(tests, a_folder_that_is_missing_is_said);
 	suite_add_tcase(suite, tests);
 	return suite;
