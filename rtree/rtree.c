@@ -102,9 +102,15 @@ void rtree_reader_joined(struct rtree *tree)
 
 void rtree_reader_left(struct rtree *tree)
 {
+	_Atomic uint64_t *last = &tree->region.last_reader_left_ns;
+	uint64_t now = clock_now_ns(), before = atomic_load(last);
+
 	/* The time first: whoever sees no reader sees when the last one left.
-	 */
-	atomic_store(&tree->region.last_reader_left_ns, clock_now_ns());
+	 * Of several that leave at once the latest counts, in whatever order
+	 * they come to store it. */
+	while (before < now &&
+	       !atomic_compare_exchange_weak(last, &before, now))
+		;
 	atomic_fetch_sub(&tree->region.readers, 1);
 }
 
@@ -132,7 +138,7 @@ int rtree_search(const struct rtree *tree, const struct root *root,
 			       tree->region.page_count);
 	if (error)
 		return error;
-	error = walk_run(&walk, tree->region.pages, found, context);
+	error = walk_run_trusted(&walk, tree->region.pages, found, context);
 	walk_end(&walk);
 	return error;
 }
