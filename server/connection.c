@@ -272,9 +272,10 @@ static bool is_starving(const struct connection *c, uint64_t now_ns)
 {
 	uint64_t since = c->server->starved_since_ns;
 
+	/* The writer may have begun to wait after this clock was read. */
 	return c->answer && c->answer->holds_pages && since &&
-	       now_ns - since > STARVE_NS &&
-	       now_ns - c->answer_since_ns > STARVE_NS;
+	       now_ns > since + STARVE_NS &&
+	       now_ns > c->answer_since_ns + STARVE_NS;
 }
 
 static int take_away(void *answering, struct segment *segment)
