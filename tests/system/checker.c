@@ -208,7 +208,9 @@ static const char *find_fault(struct checker *checker,
 			      const struct answer_record *answer)
 {
 	const char *fault = find_fault_of_version(checker, answer);
-	uint64_t limit = answer->limit ? answer->limit : UINT64_MAX;
+	/* A count has no use for a limit. */
+	uint64_t limit =
+		answer->limit && !answer->is_count ? answer->limit : UINT64_MAX;
 
 	if (!fault)
 		fault = find_fault_of_items(checker, answer);

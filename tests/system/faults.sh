@@ -58,24 +58,23 @@ lost() {
 
 start_server main
 fill 1 $many
-begin messaging --path messaging "$shm" 1 $many
-messaging=$client
-begin copy --path copy "$shm" 1 $many
-copy=$client
-begin mapped --path mapped "$shm" 1 $many
-mapped=$client
+clients=
+for way in messaging copy mapped; do
+	begin $way --path $way "$shm" 1 $many
+	clients="$clients $client"
+done
 begin tcp "$tcp" 1 $many
-tcp_client=$client
+clients="$clients $client"
 sleep 0.3
 stop_server "$pid" KILL
 start_server main
 fill 500000 1000
-for way in messaging copy mapped; do
-	eval "await $way \$$way"
+set -- $clients
+for way in messaging copy mapped tcp; do
+	await $way "$1"
 	lost "$way: killed in the middle of answers, and nothing of its successor"
+	shift
 done
-await tcp $tcp_client
-lost "tcp: killed in the middle of answers"
 run catfish query --bbox $everything --count
 is "who connects anew is answered by the successor" status 0 out 1000
 stop_server "$pid"

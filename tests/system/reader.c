@@ -75,43 +75,54 @@ static struct model_query query_of_model(const struct catfish_query *query)
 	return of_model;
 }
 
-static void ask(struct asker *a)
+/* What is known before the search; no answer may be older. */
+static struct answer_record prepare(struct asker *a,
+				    const struct catfish_query *query)
 {
-	struct catfish_query query = choose_query(a);
 	struct answer_record head = {
 		.path = a->reader->path,
 		.is_count = random_below(&a->random, 16) == 0,
-		.query = query_of_model(&query),
+		.query = query_of_model(query),
+		.limit = query->limit,
 		.previous = a->previous,
 		.acknowledged = atomic_load(&a->stage->acknowledged),
 	};
-	int error;
 
 	a->item_count = 0;
 	atomic_store(&a->reader->floor, head.acknowledged > a->previous
 						? head.acknowledged
 						: a->previous);
-	if (head.is_count) {
-		uint64_t count;
-		error = catfish_count(a->server, &query, &count, &head.answer);
-	} else {
-		query.limit = random_below(&a->random, 16)
-				      ? 0
-				      : 1 + random_below(&a->random, 100);
-		head.limit = query.limit;
-		error = catfish_search(a->server, &query, take_item, a,
-				       &head.answer);
-	}
-	head.newest = atomic_load(&a->stage->acknowledged);
-	head.failed = error != 0;
-	head.refused = error == CATFISH_ERROR_BUSY;
+	return head;
+}
+
+static int search(struct asker *a, const struct catfish_query *query,
+		  struct answer_record *head)
+{
+	uint64_t count;
+	int error = head->is_count ? catfish_count(a->server, query, &count,
+						   &head->answer)
+				   : catfish_search(a->server, query, take_item,
+						    a, &head->answer);
+
+	head->newest = atomic_load(&a->stage->acknowledged);
+	head->failed = error != 0;
+	head->refused = error == CATFISH_ERROR_BUSY;
 	if (error)
-		snprintf(head.failure, sizeof(head.failure), "%s",
+		snprintf(head->failure, sizeof(head->failure), "%s",
 			 catfish_error_text());
 	else
-		a->previous = head.answer.version;
+		a->previous = head->answer.version;
+	return error;
+}
+
+static void ask(struct asker *a)
+{
+	struct catfish_query query = choose_query(a);
+	struct answer_record head = prepare(a, &query);
+	int error = search(a, &query, &head);
 	bool lost = error == CATFISH_ERROR_CONNECTION ||
 		    error == CATFISH_ERROR_PROTOCOL;
+
 	if (lost)
 		fprintf(stderr, "%s reader: %s\n", path_name[a->reader->path],
 			head.failure);
@@ -163,6 +174,9 @@ static struct catfish_query choose_query(struct asker *a)
 		.relation = dice == 0	? CATFISH_CONTAINS
 			    : dice == 1 ? CATFISH_WITHIN
 					: CATFISH_INTERSECTS,
+		.limit = random_below(&a->random, 16)
+				 ? 0
+				 : 1 + random_below(&a->random, 100),
 	};
 	double middle[DIMENSIONS], edge[DIMENSIONS];
 
