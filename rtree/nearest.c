@@ -222,12 +222,21 @@ int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 
 void nearest_sort(struct nearest *nearest)
 {
-	for (size_t count = nearest->found_count; count > 1;) {
-		struct neighbour last = nearest->found[--count];
-		struct neighbour farthest = nearest->found[0];
-		sink_neighbour(nearest->found, count, &last);
-		nearest->found[count] = farthest;
+	nearest_sort_some(nearest, nearest->found_count);
+}
+
+bool nearest_sort_some(struct nearest *nearest, size_t count)
+{
+	struct neighbour *found = nearest->found;
+
+	for (; count && nearest->sorted < nearest->found_count; count--) {
+		size_t end = nearest->found_count - ++nearest->sorted;
+		struct neighbour last = found[end];
+		struct neighbour farthest = found[0];
+		sink_neighbour(found, end, &last);
+		found[end] = farthest;
 	}
+	return nearest->sorted == nearest->found_count;
 }
 
 void nearest_end(struct nearest *nearest)

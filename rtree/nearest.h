@@ -54,6 +54,7 @@ struct nearest {
 	struct neighbour *found; /* a heap, the farthest on top, until sorted */
 	size_t found_count;
 	size_t found_capacity;
+	size_t sorted; /* of what was found, at its end: the farthest */
 
 	struct nearest_wanted *wanted; /* a heap, the nearest on top */
 	size_t wanted_count;
@@ -75,6 +76,10 @@ int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 
 /* Orders what was found, the nearest first. */
 void nearest_sort(struct nearest *nearest);
+
+/* The same in steps of bounded time: puts at most 'count' more in order.  True
+ * once all are. */
+bool nearest_sort_some(struct nearest *nearest, size_t count);
 
 void nearest_end(struct nearest *nearest);
 
