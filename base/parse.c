@@ -183,7 +183,9 @@ int parse_double(const char *text, double *value)
 	return 0;
 }
 
-/* --- Rectangles --------------------------------------------------------- */
+/* --- Points and rectangles ---------------------------------------------- */
+
+static const char *const axes[] = {"x", "y", "z"};
 
 static int read_corner(const char **text, double corner[DIMENSIONS])
 {
@@ -213,9 +215,37 @@ int parse_rect(const char *text, struct rect *rect)
 	return 0;
 }
 
+int parse_point(const char *text, double point[DIMENSIONS])
+{
+	const char *rest = text;
+	double read[DIMENSIONS];
+
+	if (read_corner(&rest, read) || *rest)
+		return err_set(ERR_USAGE,
+			       "expected a point x,y of finite numbers, not "
+			       "'%s'",
+			       text);
+	memcpy(point, read, sizeof(read));
+	return 0;
+}
+
+int parse_check_point(const double point[DIMENSIONS])
+{
+	for (int d = 0; d < DIMENSIONS; d++) {
+		char text[FORMAT_DOUBLE_SIZE];
+
+		if (isfinite(point[d]))
+			continue;
+		format_double(text, point[d]);
+		return err_set(ERR_DATA,
+			       "coordinates must be finite, but %s is %s",
+			       axes[d], text);
+	}
+	return 0;
+}
+
 int parse_check_rect(const struct rect *rect)
 {
-	static const char *const axes[] = {"x", "y", "z"};
 	char min[FORMAT_DOUBLE_SIZE], max[FORMAT_DOUBLE_SIZE];
 
 	for (int d = 0; d < DIMENSIONS; d++) {

@@ -32,6 +32,12 @@ int parse_double(const char *text, double *value);
 /* "xmin,ymin,xmax,ymax": a valid rectangle. */
 int parse_rect(const char *text, struct rect *rect);
 
+/* "x,y": a finite point. */
+int parse_point(const char *text, double point[DIMENSIONS]);
+
+/* Checks that a point from outside is finite; ERR_DATA otherwise. */
+int parse_check_point(const double point[DIMENSIONS]);
+
 /* Checks what a rectangle from outside must be, in words: finite, min <= max.
  * ERR_DATA otherwise. */
 int parse_check_rect(const struct rect *rect);

@@ -178,6 +178,21 @@ START_TEST(a_box_is_four_numbers_in_order)
 }
 END_TEST
 
+START_TEST(points_are_two_finite_numbers)
+{
+	static const char *const bad[] = {"",	   "1",	  "1,",	  "1,2,",
+					  "1,2,3", "1;2", "1, 2", "nan,1",
+					  "1,inf", "1,x"};
+	double point[DIMENSIONS] = {7, 7};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_int_eq(parse_point(bad[i], point), ERR_USAGE);
+	ck_assert(point[0] == 7 && point[1] == 7);
+	ck_assert_int_eq(parse_point("-1,2.5e1", point), 0);
+	ck_assert(point[0] == -1 && point[1] == 25);
+}
+END_TEST
+
 START_TEST(a_rectangle_from_outside_is_named_by_its_fault)
 {
 	struct rect good = {{0, 0}, {0, 0}};
@@ -207,6 +222,7 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase, what_is_no_integer_is_refused);
 	tcase_add_test(tcase, doubles_are_finite_decimals);
 	tcase_add_test(tcase, a_box_is_four_numbers_in_order);
+	tcase_add_test(tcase, points_are_two_finite_numbers);
 	tcase_add_test(tcase, a_rectangle_from_outside_is_named_by_its_fault);
 	suite_add_tcase(suite, tcase);
 	return suite;
