@@ -22,6 +22,7 @@
 #include "server/answer.h"
 #include "server/job.h"
 #include "server/load.h"
+#include "server/nearest.h"
 #include "server/save.h"
 #include "server/search.h"
 
@@ -61,6 +62,7 @@ struct connection {
 	uint64_t stalled_since_ns; /* the segment finds no room; 0: it does */
 	union {
 		struct search search;
+		struct nearest_search nearest;
 		struct save save;
 	};
 

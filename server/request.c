@@ -17,8 +17,8 @@ enum { JOBS_SIZE_MAX = 1 << 18 };
  * client's answer, and nothing was done then. */
 typedef int handler(struct connection *c, const struct wire_header *header);
 
-static handler describe, search, count, write_items, move_items, load_begin,
-	load_items, load_commit, load_abort, inspect;
+static handler describe, search, count, nearest, write_items, move_items,
+	load_begin, load_items, load_commit, load_abort, inspect;
 
 static const struct {
 	handler *handle;
@@ -37,6 +37,7 @@ static const struct {
 	[WIRE_CHECK] = {inspect, false},
 	[WIRE_SAVE] = {inspect, false},
 	[WIRE_LOAD_ABORT] = {load_abort, false},
+	[WIRE_NEAREST] = {nearest, false},
 };
 
 static_assert(sizeof(operations) / sizeof(operations[0]) ==
@@ -149,6 +150,20 @@ static int search(struct connection *c, const struct wire_header *header)
 static int count(struct connection *c, const struct wire_header *header)
 {
 	return begin_search(c, header, true);
+}
+
+static int nearest(struct connection *c, const struct wire_header *header)
+{
+	struct wire_nearest query;
+
+	int error = wire_body(c->request, &query, sizeof(query), 0, NULL);
+	if (!error)
+		error = nearest_search_begin(&c->nearest, c->server->tree,
+					     &query);
+	if (!error)
+		connection_answer(c, header->operation, header->sequence,
+				  &nearest_answer, &c->nearest);
+	return error;
 }
 
 /* --- Jobs for other threads --------------------------------------------- */

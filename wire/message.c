@@ -106,6 +106,15 @@ int wire_body(const void *message, void *fixed, size_t fixed_size,
 	return 0;
 }
 
+int wire_get_point(const double from[DIMENSIONS], double point[DIMENSIONS])
+{
+	int error = parse_check_point(from);
+
+	if (!error)
+		memcpy(point, from, DIMENSIONS * sizeof(*point));
+	return error;
+}
+
 int wire_get_rect(const struct wire_rect *from, struct rect *rect)
 {
 	struct rect r;

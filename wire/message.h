@@ -39,7 +39,8 @@ enum wire_operation {
 	WIRE_CHECK = 11,
 	WIRE_SAVE = 12, /* the bytes of a snapshot */
 	WIRE_LOAD_ABORT = 13,
-	WIRE_OPERATION_MAX = WIRE_LOAD_ABORT,
+	WIRE_NEAREST = 14,
+	WIRE_OPERATION_MAX = WIRE_NEAREST,
 };
 
 enum wire_flags {
@@ -100,6 +101,19 @@ struct wire_found {
 	uint64_t nodes;	    /* visited */
 	uint32_t truncated; /* 1: the limit was reached and there are more */
 	uint32_t unused;
+};
+
+/* WIRE_NEAREST: the 'k' items nearest to a point, or all when there are fewer.
+ * The answer is a wire_found, never truncated, and 'count' wire_neighbours, in
+ * order of distance through all segments. */
+struct wire_nearest {
+	double point[DIMENSIONS]; /* finite */
+	uint64_t k;		  /* at least 1 */
+	uint64_t unused;
+};
+struct wire_neighbour {
+	struct wire_item item;
+	double distance; /* not negative; infinite beyond some 1e154 */
 };
 
 /* WIRE_INSERT and WIRE_DELETE: 'count' wire_items.  WIRE_UPDATE: 'count' of: */
@@ -246,6 +260,9 @@ static_assert(DIMENSIONS != 2 || sizeof(struct wire_move) == 72, "move");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_query) == 48, "query");
 static_assert(sizeof(struct wire_description) == 56, "description");
 static_assert(sizeof(struct wire_found) == 40, "found");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_nearest) == 32, "nearest");
+static_assert(DIMENSIONS != 2 || sizeof(struct wire_neighbour) == 48,
+	      "neighbour");
 static_assert(sizeof(struct wire_written) == 24, "written");
 static_assert(sizeof(struct wire_load) == 16, "load");
 static_assert(sizeof(struct wire_stat) == 536, "stat");
@@ -279,7 +296,9 @@ int wire_check(const void *message, size_t size);
 int wire_body(const void *message, void *fixed, size_t fixed_size,
 	      size_t entry_size, const void **entries);
 
-/* Rectangles and items from a peer: ERR_DATA unless finite with min <= max. */
+/* Rectangles and items from a peer: ERR_DATA unless finite with min <= max; and
+ * points, which must be finite. */
+int wire_get_point(const double from[DIMENSIONS], double point[DIMENSIONS]);
 int wire_get_rect(const struct wire_rect *from, struct rect *rect);
 int wire_get_item(const struct wire_item *from, struct item *item);
 void wire_put_rect(const struct rect *rect, struct wire_rect *to);

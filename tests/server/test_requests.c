@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -251,6 +252,59 @@ START_TEST(requests_that_are_not_understood_are_answered)
 	raw_send(&raw, WIRE_SEARCH, &query, sizeof(query), NULL, 0, 0);
 	raw_expect_error(&raw, WIRE_E_USAGE);
 	ck_assert_uint_eq(raw_count(&raw), 0);
+	stop_client();
+}
+END_TEST
+
+static void send_nearest(double x, double y, uint64_t k)
+{
+	const struct wire_nearest query = {.point = {x, y}, .k = k};
+
+	raw_send(&raw, WIRE_NEAREST, &query, sizeof(query), NULL, 0, 0);
+}
+
+START_TEST(the_nearest_of_no_point_or_none_are_refused)
+{
+	start_client(_i);
+	send_nearest(0, 0, 0);
+	raw_expect_error(&raw, WIRE_E_USAGE);
+	send_nearest(NAN, 0, 1);
+	raw_expect_error(&raw, WIRE_E_DATA);
+	send_nearest(0, INFINITY, 1);
+	raw_expect_error(&raw, WIRE_E_DATA);
+	ck_assert_uint_eq(raw_count(&raw), 0);
+	stop_client();
+}
+END_TEST
+
+/* Kilobytes of memory that the server has ever had. */
+static uint64_t server_peak_kb(void)
+{
+	char path[64], line[256];
+	unsigned long long peak = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)server.pid);
+	FILE *status = fopen(path, "r");
+	ck_assert_ptr_nonnull(status);
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "VmPeak: %llu kB", &peak) == 1)
+			break;
+	fclose(status);
+	ck_assert_uint_gt(peak, 0);
+	return peak;
+}
+
+START_TEST(memory_is_for_the_nearest_found_not_for_those_asked_for)
+{
+	start_client(_i);
+	make_items(20);
+	insert_items(100);
+	uint64_t before = server_peak_kb();
+	send_nearest(0, 0, UINT64_C(1000000000000));
+	const struct wire_found *found = raw_expect(&raw, WIRE_NEAREST);
+	ck_assert_uint_eq(found->total, 100);
+	ck_assert_uint_eq(raw.header.count, 100);
+	ck_assert_uint_le(server_peak_kb(), before + 1024);
 	stop_client();
 }
 END_TEST
@@ -597,6 +651,8 @@ Suite *test_suite(const char **why)
 	add(tests, an_update_moves_one_item);
 	add(tests, a_bad_rectangle_refuses_its_whole_request);
 	add(tests, requests_that_are_not_understood_are_answered);
+	add(tests, the_nearest_of_no_point_or_none_are_refused);
+	add(tests, memory_is_for_the_nearest_found_not_for_those_asked_for);
 	add(tests, bytes_that_are_no_message_end_that_connection_alone);
 	add(tests, requests_sent_ahead_are_answered_in_their_order);
 	add(tests, large_answers_sent_for_ahead_all_come);

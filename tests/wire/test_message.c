@@ -155,6 +155,46 @@ START_TEST(a_body_without_entries_has_no_count)
 }
 END_TEST
 
+START_TEST(points_that_are_not_finite_are_refused)
+{
+	static const double bad[][DIMENSIONS] = {
+		{NAN, 0}, {0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
+	const double good[DIMENSIONS] = {-1e308, 3};
+	double point[DIMENSIONS] = {7, 7};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_int_eq(wire_get_point(bad[i], point), ERR_DATA);
+	ck_assert(point[0] == 7 && point[1] == 7);
+	ck_assert_int_eq(wire_get_point(good, point), 0);
+	ck_assert(point[0] == -1e308 && point[1] == 3);
+}
+END_TEST
+
+START_TEST(neighbours_follow_what_every_answer_begins_with)
+{
+	struct {
+		struct wire_header header;
+		struct wire_found found;
+		struct wire_neighbour neighbours[2];
+	} message = {.found.total = 2, .neighbours[1].distance = 5};
+	struct wire_found found;
+	const void *entries;
+
+	wire_seal(&message.header, WIRE_NEAREST, WIRE_ANSWER, 1, 2,
+		  sizeof(message));
+	ck_assert_int_eq(wire_check(&message, sizeof(message)), 0);
+	ck_assert_int_eq(wire_body(&message, &found, sizeof(found),
+				   sizeof(struct wire_neighbour), &entries),
+			 0);
+	ck_assert_uint_eq(found.total, 2);
+	ck_assert_ptr_eq(entries, message.neighbours);
+	/* They are no items. */
+	ck_assert_int_eq(wire_body(&message, &found, sizeof(found),
+				   sizeof(struct wire_item), &entries),
+			 ERR_PROTOCOL);
+}
+END_TEST
+
 START_TEST(rectangles_that_are_none_are_refused)
 {
 	static const struct wire_rect bad[] = {
@@ -216,6 +256,9 @@ Suite *test_suite(const char **why)
 	tcase_add_test(messages,
 		       a_count_that_does_not_fit_the_length_is_refused);
 	tcase_add_test(messages, a_body_without_entries_has_no_count);
+	tcase_add_test(messages, points_that_are_not_finite_are_refused);
+	tcase_add_test(messages,
+		       neighbours_follow_what_every_answer_begins_with);
 	tcase_add_test(messages, rectangles_that_are_none_are_refused);
 	tcase_add_test(messages, a_torn_heartbeat_shows);
 	tcase_add_test(messages, errors_come_back_as_they_went);
