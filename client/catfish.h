@@ -175,6 +175,27 @@ CATFISH_API int catfish_count(struct catfish *server,
 			      const struct catfish_query *query,
 			      uint64_t *count, struct catfish_answer *answer);
 
+/* Called once for each item, the nearest first; otherwise as catfish_found.
+ * 'distance' is Euclidean, from the point to the nearest point of the item's
+ * rectangle: 0 when the point lies in it.  Beyond some 1e154 it is infinite. */
+typedef int catfish_neighbour(void *context, int64_t id, const double box[4],
+			      double distance);
+
+/* Finds the 'k' items nearest to a point, x and y, or all when there are fewer.
+ * They come in order of distance, and where squared distances are equal in
+ * order of id, which also decides who is among the 'k'; of items that have the
+ * id in common, too, any.
+ *
+ * By messaging only, so far: on a connection that offloads the server is asked
+ * all the same, and the answer's 'path' says so.  It gathers all 'k' before the
+ * first is sent, which for millions may outlast the timeout.
+ *
+ * 'answer' may be NULL.  CATFISH_ERROR_DATA when the point is not finite,
+ * CATFISH_ERROR_USAGE when 'k' is 0. */
+CATFISH_API int catfish_nearest(struct catfish *server, const double point[2],
+				uint64_t k, catfish_neighbour *found,
+				void *context, struct catfish_answer *answer);
+
 /* --- Changing ----------------------------------------------------------- */
 
 struct catfish_item {
@@ -272,6 +293,7 @@ struct catfish_stat {
 	uint64_t threads;
 	uint64_t searches;
 	uint64_t counts;
+	uint64_t nearest;
 	uint64_t inserts; /* requests; each may hold many items */
 	uint64_t updates;
 	uint64_t deletes;

@@ -21,9 +21,8 @@ struct progress {
 static int send_query(struct catfish *c, const struct search *s);
 static int take_segment(struct catfish *c, struct search *s,
 			struct progress *so_far);
-static int check_segment(struct catfish *c, const struct search *s,
-			 const struct wire_found *found,
-			 const struct progress *so_far);
+static int check_limit(struct catfish *c, const struct search *s,
+		       const struct progress *so_far);
 static int check_items(struct catfish *c, const struct client_entries *items);
 static int hand_out(const struct search *s, const struct client_entries *items);
 static int take_totals(struct catfish *c, struct search *s,
@@ -66,36 +65,42 @@ static int take_segment(struct catfish *c, struct search *s,
 	if (error)
 		return error;
 	so_far->items += items.count;
-	error = check_segment(c, s, &found, so_far);
+	error = client_take_version(c, &found, so_far->segments, &s->answer);
+	if (!error)
+		error = check_limit(c, s, so_far);
 	if (!error)
 		error = check_items(c, &items);
 	if (error)
 		return error;
 	so_far->segments++;
-	c->version = found.version;
-	s->answer.identity = found.identity;
-	s->answer.version = found.version;
 	if (!so_far->stopped && s->found)
 		so_far->stopped = hand_out(s, &items);
 	return c->more ? 0 : take_totals(c, s, &found, so_far);
 }
 
-/* Each segment comes from the version of the first, and no more items than
- * were asked for. */
-static int check_segment(struct catfish *c, const struct search *s,
-			 const struct wire_found *found,
-			 const struct progress *so_far)
+int client_take_version(struct catfish *c, const struct wire_found *found,
+			uint64_t segments, struct catfish_answer *answer)
 {
 	int error = client_check_version(c, found->identity, found->version);
 	if (error)
 		return error;
-	if (so_far->segments && found->version != s->answer.version)
+	if (segments && found->version != answer->version)
 		return client_break(
 			c,
 			err_set(ERR_PROTOCOL,
 				"%s changed the version in the middle of "
 				"an answer, from %" PRIu64 " to %" PRIu64,
-				c->address, s->answer.version, found->version));
+				c->address, answer->version, found->version));
+	c->version = found->version;
+	answer->identity = found->identity;
+	answer->version = found->version;
+	return 0;
+}
+
+/* No more items than were asked for. */
+static int check_limit(struct catfish *c, const struct search *s,
+		       const struct progress *so_far)
+{
 	if (so_far->items > (s->limit ? s->limit : UINT64_MAX))
 		return client_break(c, err_set(ERR_PROTOCOL,
 					       "%s sent %" PRIu64

@@ -25,4 +25,9 @@ struct search {
 /* Lets the server search. */
 int client_search_by_messaging(struct catfish *c, struct search *s);
 
+/* Takes up in 'answer' where a segment of it comes from, after 'segments'
+ * others: this server, and the version of the first of them. */
+int client_take_version(struct catfish *c, const struct wire_found *found,
+			uint64_t segments, struct catfish_answer *answer);
+
 #endif

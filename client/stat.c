@@ -80,6 +80,7 @@ static void translate(const struct wire_stat *wire, struct catfish_stat *stat)
 		.threads = wire->threads,
 		.searches = wire->requests[WIRE_SEARCH],
 		.counts = wire->requests[WIRE_COUNT],
+		.nearest = wire->requests[WIRE_NEAREST],
 		.inserts = wire->requests[WIRE_INSERT],
 		.updates = wire->requests[WIRE_UPDATE],
 		.deletes = wire->requests[WIRE_DELETE],

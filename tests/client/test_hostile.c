@@ -510,6 +510,112 @@ START_TEST(an_index_beyond_the_array_is_refused)
 }
 END_TEST
 
+/* --- The nearest -------------------------------------------------------- */
+
+static int ignore(void *context, int64_t id, const double box[4],
+		  double distance)
+{
+	found_count++;
+	return 0;
+}
+
+static void assert_nearest_is_refused(fake_handler *answer, const char *words)
+{
+	const double point[2] = {0, 0};
+
+	begin_messaging();
+	fake_answer_with(&fake, answer);
+	found_count = 0;
+	assert_says(catfish_nearest(server, point, 2, ignore, NULL, NULL),
+		    CATFISH_ERROR_PROTOCOL, words);
+	ck_assert_uint_eq(found_count, 0);
+	assert_broken();
+	end();
+}
+
+/* Answers with items at these distances. */
+static void send_neighbours(struct fake *f, const struct wire_header *request,
+			    const double *distances, uint32_t count,
+			    uint64_t total)
+{
+	const struct wire_found found = {
+		.identity = fake.region.identity,
+		.version = FAKE_VERSION,
+		.total = total,
+	};
+	struct wire_neighbour neighbours[3] = {0};
+	struct fake_segment segment = fake_segment_to(request);
+
+	for (uint32_t i = 0; i < count; i++)
+		neighbours[i].distance = distances[i];
+	segment.fixed = &found;
+	segment.fixed_size = sizeof(found);
+	segment.entries = neighbours;
+	segment.entries_size = count * (uint32_t)sizeof(neighbours[0]);
+	segment.count = count;
+	fake_send(f, &segment);
+}
+
+static void with_the_farther_first(struct fake *f,
+				   const struct wire_header *request)
+{
+	send_neighbours(f, request, (const double[]){2, 1}, 2, 2);
+}
+
+static void with_nan_for_a_distance(struct fake *f,
+				    const struct wire_header *request)
+{
+	send_neighbours(f, request, (const double[]){1, NAN}, 2, 2);
+}
+
+static void with_a_negative_distance(struct fake *f,
+				     const struct wire_header *request)
+{
+	send_neighbours(f, request, (const double[]){-1}, 1, 1);
+}
+
+static void with_a_neighbour_too_many(struct fake *f,
+				      const struct wire_header *request)
+{
+	send_neighbours(f, request, (const double[]){1, 2, 3}, 3, 3);
+}
+
+START_TEST(neighbours_out_of_order_are_refused)
+{
+	assert_nearest_is_refused(with_the_farther_first, "1 after one of 2");
+	assert_nearest_is_refused(with_nan_for_a_distance, "nan after");
+	assert_nearest_is_refused(with_a_negative_distance, "-1 after");
+}
+END_TEST
+
+START_TEST(more_neighbours_than_asked_for_are_refused)
+{
+	assert_nearest_is_refused(with_a_neighbour_too_many,
+				  "3 items where at most 2");
+}
+END_TEST
+
+static void with_a_neighbour_missing(struct fake *f,
+				     const struct wire_header *request)
+{
+	send_neighbours(f, request, (const double[]){1}, 1, 2);
+}
+
+START_TEST(an_answer_with_neighbours_missing_is_refused)
+{
+	const double point[2] = {0, 0};
+
+	begin_messaging();
+	fake_answer_with(&fake, with_a_neighbour_missing);
+	assert_says(catfish_nearest(server, point, 2, ignore, NULL, NULL),
+		    CATFISH_ERROR_PROTOCOL, "1 items and says there were 2");
+	assert_broken();
+	end();
+}
+END_TEST
+
+/* --- Snapshots ---------------------------------------------------------- */
+
 static void with_half_a_snapshot(struct fake *f,
 				 const struct wire_header *request)
 {
@@ -810,6 +916,9 @@ static TCase *messaging(void)
 	tcase_add_test(tc, what_was_applied_before_an_error_is_told);
 	tcase_add_test(tc, a_write_that_was_forgotten_is_noticed);
 	tcase_add_test(tc, an_index_beyond_the_array_is_refused);
+	tcase_add_test(tc, neighbours_out_of_order_are_refused);
+	tcase_add_test(tc, more_neighbours_than_asked_for_are_refused);
+	tcase_add_test(tc, an_answer_with_neighbours_missing_is_refused);
 	tcase_add_test(tc, half_a_snapshot_replaces_nothing);
 	return tc;
 }
