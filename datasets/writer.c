@@ -13,32 +13,39 @@
 #include "base/err.h"
 #include "base/format.h"
 
-/* Room for the longest line: a few words, two ids and a polygon. */
-enum { LINE_SIZE = 256 + 10 * FORMAT_DOUBLE_SIZE };
+/* Room for the longest line: a few words, two ids, a polygon and a distance. */
+enum { LINE_SIZE = 256 + 11 * FORMAT_DOUBLE_SIZE };
 
 struct line {
 	char text[LINE_SIZE];
 	size_t size;
 };
 
-/* The decimals of a rectangle. */
-struct corners {
+/* The decimals of a rectangle, and of its distance when there is one. */
+struct decimals {
 	char x[2][FORMAT_DOUBLE_SIZE];
 	char y[2][FORMAT_DOUBLE_SIZE];
+	char distance[FORMAT_DOUBLE_SIZE]; /* "": none */
 };
+
+/* What the items are, for their header. */
+enum content { ITEMS, ANSWERS, NEIGHBOURS, CONTENTS };
 
 /* How a format begins, puts an item, and ends. */
 struct format {
 	const char *name;
-	const char *begin[2]; /* by whether there are several queries */
+	const char *begin[CONTENTS];
 	void (*put)(struct line *line, const struct writer *writer,
 		    const int64_t *query, const struct item *item,
-		    const struct corners *corners);
+		    const struct decimals *decimals);
 	const char *end;
 };
 
 static const struct format formats[WRITER_WKT + 1];
 
+static int begin(struct writer *writer, enum content content);
+static int put_item(struct writer *writer, const int64_t *query,
+		    const struct item *item, struct decimals *decimals);
 static int put_text(struct writer *writer, const char *text, size_t size);
 static int cannot_write(void);
 
@@ -61,24 +68,31 @@ void writer_begin(struct writer *writer, FILE *file, enum writer_format format,
 	*writer = (struct writer){.file = file,
 				  .format = format,
 				  .several_queries = several_queries};
-	const char *text = formats[format].begin[several_queries];
-	put_text(writer, text, strlen(text));
+	begin(writer, several_queries ? ANSWERS : ITEMS);
+}
+
+void writer_begin_neighbours(struct writer *writer, FILE *file,
+			     enum writer_format format)
+{
+	*writer = (struct writer){.file = file, .format = format};
+	begin(writer, NEIGHBOURS);
 }
 
 int writer_item(struct writer *writer, int64_t query, const struct item *item)
 {
-	struct line line = {.size = 0};
-	struct corners corners;
+	struct decimals decimals = {.distance = ""};
 
-	format_double(corners.x[0], item->rect.min[0]);
-	format_double(corners.y[0], item->rect.min[1]);
-	format_double(corners.x[1], item->rect.max[0]);
-	format_double(corners.y[1], item->rect.max[1]);
-	formats[writer->format].put(&line, writer,
-				    writer->several_queries ? &query : NULL,
-				    item, &corners);
-	writer->items++;
-	return put_text(writer, line.text, line.size);
+	return put_item(writer, writer->several_queries ? &query : NULL, item,
+			&decimals);
+}
+
+int writer_neighbour(struct writer *writer, const struct item *item,
+		     double distance)
+{
+	struct decimals decimals;
+
+	format_double(decimals.distance, distance);
+	return put_item(writer, NULL, item, &decimals);
 }
 
 int writer_end(struct writer *writer)
@@ -89,6 +103,27 @@ int writer_end(struct writer *writer)
 	if (!error && (fflush(writer->file) || ferror(writer->file)))
 		error = cannot_write();
 	return error;
+}
+
+static int begin(struct writer *writer, enum content content)
+{
+	const char *text = formats[writer->format].begin[content];
+
+	return put_text(writer, text, strlen(text));
+}
+
+static int put_item(struct writer *writer, const int64_t *query,
+		    const struct item *item, struct decimals *decimals)
+{
+	struct line line = {.size = 0};
+
+	format_double(decimals->x[0], item->rect.min[0]);
+	format_double(decimals->y[0], item->rect.min[1]);
+	format_double(decimals->x[1], item->rect.max[0]);
+	format_double(decimals->y[1], item->rect.max[1]);
+	formats[writer->format].put(&line, writer, query, item, decimals);
+	writer->items++;
+	return put_text(writer, line.text, line.size);
 }
 
 static int put_text(struct writer *writer, const char *text, size_t size)
@@ -163,13 +198,13 @@ static const struct shape *shape_of(const struct rect *rect)
 
 /* Puts each corner of a shape as "open x between y close", with commas. */
 static void put_corners(struct line *line, const struct shape *shape,
-			const struct corners *corners, const char *open,
+			const struct decimals *decimals, const char *open,
 			const char *between, const char *close)
 {
 	for (int i = 0; i < shape->count; i++) {
 		int corner = shape->corner[i];
-		put_all(line, i ? "," : "", open, corners->x[corner & 1],
-			between, corners->y[corner >> 1], close, NULL);
+		put_all(line, i ? "," : "", open, decimals->x[corner & 1],
+			between, decimals->y[corner >> 1], close, NULL);
 	}
 }
 
@@ -177,7 +212,7 @@ static void put_corners(struct line *line, const struct shape *shape,
 
 static void put_as_text(struct line *line, const struct writer *writer,
 			const int64_t *query, const struct item *item,
-			const struct corners *c)
+			const struct decimals *c)
 {
 	(void)writer;
 	if (query) {
@@ -186,12 +221,13 @@ static void put_as_text(struct line *line, const struct writer *writer,
 	}
 	put_int64(line, 10, item->id);
 	put_all(line, "  (", c->x[0], ", ", c->y[0], ") - (", c->x[1], ", ",
-		c->y[1], ")\n", NULL);
+		c->y[1], ")", c->distance[0] ? "  distance " : "", c->distance,
+		"\n", NULL);
 }
 
 static void put_as_csv(struct line *line, const struct writer *writer,
 		       const int64_t *query, const struct item *item,
-		       const struct corners *c)
+		       const struct decimals *c)
 {
 	(void)writer;
 	if (query) {
@@ -200,12 +236,18 @@ static void put_as_csv(struct line *line, const struct writer *writer,
 	}
 	put_int64(line, 1, item->id);
 	put_all(line, ",", c->x[0], ",", c->y[0], ",", c->x[1], ",", c->y[1],
-		"\n", NULL);
+		c->distance[0] ? "," : "", c->distance, "\n", NULL);
+}
+
+/* JSON has no word for the infinite. */
+static const char *json_number(const char *decimal)
+{
+	return strcmp(decimal, "inf") ? decimal : "null";
 }
 
 static void put_as_jsonl(struct line *line, const struct writer *writer,
 			 const int64_t *query, const struct item *item,
-			 const struct corners *c)
+			 const struct decimals *c)
 {
 	(void)writer;
 	put(line, "{");
@@ -217,12 +259,15 @@ static void put_as_jsonl(struct line *line, const struct writer *writer,
 	put(line, "\"id\":");
 	put_int64(line, 1, item->id);
 	put_all(line, ",\"bbox\":[", c->x[0], ",", c->y[0], ",", c->x[1], ",",
-		c->y[1], "]}\n", NULL);
+		c->y[1], "]", NULL);
+	if (c->distance[0])
+		put_all(line, ",\"distance\":", json_number(c->distance), NULL);
+	put(line, "}\n");
 }
 
 static void put_as_geojson(struct line *line, const struct writer *writer,
 			   const int64_t *query, const struct item *item,
-			   const struct corners *corners)
+			   const struct decimals *decimals)
 {
 	const struct shape *shape = shape_of(&item->rect);
 
@@ -234,14 +279,17 @@ static void put_as_geojson(struct line *line, const struct writer *writer,
 		put(line, "\"query\":");
 		put_int64(line, 1, *query);
 	}
+	if (decimals->distance[0])
+		put_all(line, "\"distance\":", json_number(decimals->distance),
+			NULL);
 	put_all(line, "},\"geometry\":{\"type\":", shape->json, NULL);
-	put_corners(line, shape, corners, "[", ",", "]");
+	put_corners(line, shape, decimals, "[", ",", "]");
 	put_all(line, shape->json_end, "}}", NULL);
 }
 
 static void put_as_wkt(struct line *line, const struct writer *writer,
 		       const int64_t *query, const struct item *item,
-		       const struct corners *corners)
+		       const struct decimals *decimals)
 {
 	const struct shape *shape = shape_of(&item->rect);
 
@@ -252,23 +300,24 @@ static void put_as_wkt(struct line *line, const struct writer *writer,
 	}
 	put_int64(line, 1, item->id);
 	put_all(line, " ", shape->wkt, NULL);
-	put_corners(line, shape, corners, "", " ", "");
+	put_corners(line, shape, decimals, "", " ", "");
 	put_all(line, shape->wkt_end, "\n", NULL);
 }
 
-#define CSV_HEADER    "id,xmin,ymin,xmax,ymax\n"
+#define CSV_COLUMNS   "id,xmin,ymin,xmax,ymax"
 #define GEOJSON_BEGIN "{\"type\":\"FeatureCollection\",\"features\":["
 
 static const struct format formats[WRITER_WKT + 1] = {
-	[WRITER_TEXT] = {"text", {"", ""}, put_as_text, ""},
+	[WRITER_TEXT] = {"text", {"", "", ""}, put_as_text, ""},
 	[WRITER_CSV] = {"csv",
-			{CSV_HEADER, "query," CSV_HEADER},
+			{CSV_COLUMNS "\n", "query," CSV_COLUMNS "\n",
+			 CSV_COLUMNS ",distance\n"},
 			put_as_csv,
 			""},
-	[WRITER_JSONL] = {"jsonl", {"", ""}, put_as_jsonl, ""},
+	[WRITER_JSONL] = {"jsonl", {"", "", ""}, put_as_jsonl, ""},
 	[WRITER_GEOJSON] = {"geojson",
-			    {GEOJSON_BEGIN, GEOJSON_BEGIN},
+			    {GEOJSON_BEGIN, GEOJSON_BEGIN, GEOJSON_BEGIN},
 			    put_as_geojson,
 			    "\n]}\n"},
-	[WRITER_WKT] = {"wkt", {"", ""}, put_as_wkt, ""},
+	[WRITER_WKT] = {"wkt", {"", "", ""}, put_as_wkt, ""},
 };

@@ -16,6 +16,11 @@
  * column "query" in csv, the member "query" in jsonl (in geojson among the
  * properties), "7: " in text, "7 " in wkt.
  *
+ * Neighbours come with their distance: the last column, "distance", in csv, the
+ * member "distance" in jsonl (in geojson among the properties), at the end of
+ * the line in text, and not at all in wkt.  An infinite one is "inf", and null
+ * in JSON, which has no word for it.
+ *
  * A rectangle without area is a POINT or LINESTRING in geojson and wkt.
  *
  * Thread-safety: one writer, one thread. */
@@ -49,11 +54,19 @@ struct writer {
 void writer_begin(struct writer *writer, FILE *file, enum writer_format format,
 		  bool several_queries);
 
+/* The same for the neighbours of one point. */
+void writer_begin_neighbours(struct writer *writer, FILE *file,
+			     enum writer_format format);
+
 /* Writes one item; 'query' is the id of the query that it answers, of no
  * meaning unless there are several.  ERR_NO_ROOM when the disk is full,
  * ERR_SYSTEM when the file can't be written otherwise, for instance when
  * whoever reads it has gone: no more needs to be fetched. */
 int writer_item(struct writer *writer, int64_t query, const struct item *item);
+
+/* Writes one item with its distance, after writer_begin_neighbours(). */
+int writer_neighbour(struct writer *writer, const struct item *item,
+		     double distance);
 
 /* Writes what a complete answer ends with, and flushes.  Errors as above,
  * also of what could not be written earlier. */

@@ -107,6 +107,11 @@ int options_take_rect(const struct command_option *option, const char *text)
 	return parse_rect(text, option->to);
 }
 
+int options_take_point(const struct command_option *option, const char *text)
+{
+	return parse_point(text, option->to);
+}
+
 int options_take_int64(const struct command_option *option, const char *text)
 {
 	return parse_int64(text, option->to);

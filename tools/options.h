@@ -31,6 +31,8 @@ int options_take_text(const struct command_option *option,
 		      const char *text); /* const char * */
 int options_take_rect(const struct command_option *option,
 		      const char *text); /* struct rect */
+int options_take_point(const struct command_option *option,
+		       const char *text); /* double[DIMENSIONS] */
 int options_take_int64(const struct command_option *option, const char *text);
 int options_take_uint64(const struct command_option *option, const char *text);
 int options_take_double(const struct command_option *option, const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* catfish query: finds items by rectangles or by a geometry.
+/* catfish query: finds items by rectangles, by a geometry, or by how near they
+ * are to a point.
  *
  * A geometry is asked for by its envelope, and each item that comes back is
  * held against it here, by GEOS.  A limit then counts what passed, so the
@@ -29,7 +30,12 @@ static struct {
 	bool has_box;
 	const char *wkt;
 	const char *queries;
+	double point[DIMENSIONS];
+	bool has_point;
+	uint64_t k;
+	bool has_k;
 	int relation;
+	bool has_relation;
 	int path;
 	bool has_path;
 	int offload;
@@ -40,7 +46,7 @@ static struct {
 	bool exit_code;
 	bool explain;
 	enum writer_format format;
-} options;
+} options = {.k = 1};
 
 static int take_format(const struct command_option *option, const char *text)
 {
@@ -73,6 +79,24 @@ static const struct command_option query_options[] = {
 		.to = &options.queries,
 	},
 	{
+		.name = "nearest",
+		.value = "X,Y",
+		.help = "find the item nearest to this point, with its\n"
+			"distance; by messaging, whatever the path",
+		.take = options_take_point,
+		.to = &options.point,
+		.given = &options.has_point,
+	},
+	{
+		.name = "k",
+		.value = "N",
+		.help = "find the N nearest items, the nearest first\n"
+			"(default: 1)",
+		.take = options_take_uint64,
+		.to = &options.k,
+		.given = &options.has_k,
+	},
+	{
 		.name = "relation",
 		.value = "RELATION",
 		.help = "intersects: it shares a point with the query\n"
@@ -81,6 +105,7 @@ static const struct command_option query_options[] = {
 			"(default: intersects; edges count as inside)",
 		.take = options_take_choice,
 		.to = &options.relation,
+		.given = &options.has_relation,
 		.choices = relations,
 	},
 	{
@@ -160,16 +185,20 @@ struct search {
 };
 
 static int check_options(void);
+static int check_nearest(void);
 static int run_begin(struct run *run);
 static void run_end(struct run *run);
 static int ask_all(struct run *run);
+static int ask_nearest(struct run *run);
 static int ask_geometry(struct run *run);
 static int ask_each(struct run *run);
 static int ask(struct run *run, int64_t id, const struct rect *box);
 static int find(struct search *search, const struct catfish_query *query,
 		struct catfish_answer *answer);
 static catfish_found take_item;
-static int show(struct search *search, const struct item *item);
+static catfish_neighbour take_neighbour;
+static int show(struct search *search, const struct item *item,
+		double distance);
 static void show_count(const struct search *search);
 static void explain(const struct search *search,
 		    const struct catfish_answer *answer);
@@ -192,14 +221,18 @@ static int query_run(const char *operand)
 
 static int check_options(void)
 {
-	int ways = options.has_box + !!options.wkt + !!options.queries;
+	int ways = options.has_box + !!options.wkt + !!options.queries +
+		   options.has_point;
 
 	if (ways == 0)
-		return err_set(ERR_USAGE, "find what? give --bbox, --wkt or "
-					  "--queries");
+		return err_set(ERR_USAGE, "find what? give --bbox, --wkt, "
+					  "--queries or --nearest");
 	if (ways > 1)
-		return err_set(ERR_USAGE, "--bbox, --wkt and --queries exclude "
-					  "each other");
+		return err_set(ERR_USAGE, "--bbox, --wkt, --queries and "
+					  "--nearest exclude each other");
+	int error = check_nearest();
+	if (error)
+		return error;
 	if (options.has_limit && !options.limit)
 		return err_set(ERR_USAGE, "--limit: at least 1, please");
 	if (options.has_limit && options.count)
@@ -213,6 +246,27 @@ static int check_options(void)
 		options.path = CATFISH_PATH_OFFLOAD;
 	if (options.has_offload && options.path != CATFISH_PATH_OFFLOAD)
 		return err_set(ERR_USAGE, "--offload is for --path offload");
+	return 0;
+}
+
+static int check_nearest(void)
+{
+	if (options.has_k && !options.has_point)
+		return err_set(ERR_USAGE, "--k is for --nearest; --limit "
+					  "bounds what other queries show");
+	if (!options.has_point)
+		return 0;
+	if (!options.k)
+		return err_set(ERR_USAGE, "--k: at least 1, please");
+	if (options.has_relation)
+		return err_set(ERR_USAGE, "--nearest and --relation exclude "
+					  "each other");
+	if (options.has_limit)
+		return err_set(ERR_USAGE, "--nearest and --limit exclude each "
+					  "other: --k says how many");
+	if (options.count)
+		return err_set(ERR_USAGE, "--nearest and --count exclude each "
+					  "other: --k says how many");
 	return 0;
 }
 
@@ -255,10 +309,14 @@ static int ask_all(struct run *run)
 
 	if (options.count && options.format == WRITER_CSV)
 		puts(options.queries ? "query,count" : "count");
-	if (!options.count)
+	if (options.has_point)
+		writer_begin_neighbours(&run->writer, stdout, options.format);
+	else if (!options.count)
 		writer_begin(&run->writer, stdout, options.format,
 			     options.queries);
-	if (options.queries)
+	if (options.has_point)
+		error = ask_nearest(run);
+	else if (options.queries)
 		error = ask_each(run);
 	else if (options.wkt)
 		error = ask_geometry(run);
@@ -267,6 +325,24 @@ static int ask_all(struct run *run)
 	if (!error && !options.count)
 		error = writer_end(&run->writer);
 	return error;
+}
+
+static int ask_nearest(struct run *run)
+{
+	struct search search = {.run = run};
+	struct catfish_answer answer;
+
+	int error = server_result(catfish_nearest(run->server, options.point,
+						  options.k, take_neighbour,
+						  &search, &answer));
+	if (!error)
+		error = search.error;
+	if (error)
+		return error;
+	run->found = search.found;
+	if (options.explain)
+		explain(&search, &answer);
+	return 0;
 }
 
 static int ask_geometry(struct run *run)
@@ -363,20 +439,41 @@ static int take_item(void *context, int64_t id, const double box[4])
 	}
 	search->found++;
 	if (!options.count)
-		search->error = show(search, &item);
+		search->error = show(search, &item, 0);
 	return search->error;
 }
 
-/* The time that showing takes is no part of what the answer took. */
-static int show(struct search *search, const struct item *item)
+static int take_neighbour(void *context, int64_t id, const double box[4],
+			  double distance)
+{
+	struct search *search = context;
+	const struct item item = {
+		.id = id,
+		.rect = {{box[0], box[1]}, {box[2], box[3]}},
+	};
+
+	search->found++;
+	search->error = show(search, &item, distance);
+	return search->error;
+}
+
+static int put(struct search *search, const struct item *item, double distance)
 {
 	struct writer *writer = &search->run->writer;
 
+	return options.has_point ? writer_neighbour(writer, item, distance)
+				 : writer_item(writer, search->id, item);
+}
+
+/* The time that showing takes is no part of what the answer took; the distance
+ * matters to --nearest alone. */
+static int show(struct search *search, const struct item *item, double distance)
+{
 	if (!options.explain)
-		return writer_item(writer, search->id, item);
+		return put(search, item, distance);
 
 	uint64_t began_ns = clock_now_ns();
-	int error = writer_item(writer, search->id, item);
+	int error = put(search, item, distance);
 	search->shown_ns += clock_now_ns() - began_ns;
 	return error;
 }
@@ -434,17 +531,20 @@ static void explain(const struct search *search,
 
 const struct command query_command = {
 	.name = "query",
-	.summary = "find items by rectangles or a geometry",
+	.summary = "find items by rectangles, a geometry or a point",
 	.usage = "--bbox XMIN,YMIN,XMAX,YMAX [options]\n"
 		 "--wkt GEOMETRY [options]\n"
-		 "--queries FILE.csv [options]",
+		 "--queries FILE.csv [options]\n"
+		 "--nearest X,Y [--k N] [options]",
 	.text = "Finds the items that stand in a relation to a rectangle or a "
-		"geometry.\n"
+		"geometry, or those\n"
+		"nearest to a point.\n"
 		"Each answer is exactly what one published version of the tree "
 		"holds.\n",
 	.example = "  catfish query --bbox 10,55,11,56 -o csv\n"
 		   "  catfish query --wkt 'POLYGON((10 55,11 55,11 56,10 55))' "
 		   "--count\n"
+		   "  catfish query --nearest 10.5,55.5 --k 10\n"
 		   "  catfish query --queries boxes.csv --path offload "
 		   "--explain\n",
 	.options = query_options,

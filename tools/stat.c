@@ -129,6 +129,7 @@ static void show_requests(const struct catfish_stat *stat)
 	printf("%-18s %12" PRIu64 " %12" PRIu64 "\n", "  search",
 	       stat->searches, stat->offloaded);
 	show_number("  count", stat->counts);
+	show_number("  nearest", stat->nearest);
 	show_number("  insert", stat->inserts);
 	show_number("  update", stat->updates);
 	show_number("  delete", stat->deletes);
@@ -180,6 +181,7 @@ static void put_requests(const struct catfish_stat *stat)
 	printf(",\"requests\":{\"messaging\":{\"search\":%" PRIu64,
 	       stat->searches);
 	put_number("count", stat->counts);
+	put_number("nearest", stat->nearest);
 	put_number("insert", stat->inserts);
 	put_number("update", stat->updates);
 	put_number("delete", stat->deletes);

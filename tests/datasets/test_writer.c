@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/lib/test.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -110,6 +111,57 @@ START_TEST(text_is_for_people)
 }
 END_TEST
 
+static void expect_neighbours(enum writer_format format, const char *expected)
+{
+	static const double distances[] = {0.1, INFINITY};
+	struct writer writer;
+	char *text;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	writer_begin_neighbours(&writer, file, format);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(
+			writer_neighbour(&writer, &items[2 * i], distances[i]),
+			0);
+	ck_assert_int_eq(writer_end(&writer), 0);
+	fclose(file);
+	ck_assert_str_eq(text, expected);
+	free(text);
+}
+
+START_TEST(neighbours_have_a_distance)
+{
+	expect_neighbours(WRITER_TEXT, "         1  (10.5, 55) - (11, 55.25)"
+				       "  distance 0.1\n"
+				       "9223372036854775807  (-0, 3) - (-0, 3)"
+				       "  distance inf\n");
+	expect_neighbours(WRITER_CSV, "id,xmin,ymin,xmax,ymax,distance\n"
+				      "1,10.5,55,11,55.25,0.1\n"
+				      "9223372036854775807,-0,3,-0,3,inf\n");
+	expect_neighbours(WRITER_JSONL,
+			  "{\"id\":1,\"bbox\":[10.5,55,11,55.25],"
+			  "\"distance\":0.1}\n"
+			  "{\"id\":9223372036854775807,\"bbox\":[-0,3,-0,3],"
+			  "\"distance\":null}\n");
+	expect_neighbours(
+		WRITER_GEOJSON,
+		"{\"type\":\"FeatureCollection\",\"features\":[\n"
+		"{\"type\":\"Feature\",\"id\":1,\"properties\":"
+		"{\"distance\":0.1},\"geometry\":{\"type\":\"Polygon\","
+		"\"coordinates\":[[[10.5,55],[11,55],[11,55.25],"
+		"[10.5,55.25],[10.5,55]]]}},\n"
+		"{\"type\":\"Feature\",\"id\":9223372036854775807,"
+		"\"properties\":{\"distance\":null},\"geometry\":"
+		"{\"type\":\"Point\",\"coordinates\":[-0,3]}}\n"
+		"]}\n");
+	expect_neighbours(WRITER_WKT,
+			  "1 POLYGON((10.5 55,11 55,11 55.25,10.5 55.25,"
+			  "10.5 55))\n"
+			  "9223372036854775807 POINT(-0 3)\n");
+}
+END_TEST
+
 START_TEST(what_was_written_as_csv_reads_back_the_same)
 {
 	struct csv_reader *reader;
@@ -183,6 +235,7 @@ Suite *test_suite(const char **why)
 		       geojson_is_one_collection_of_polygons_lines_and_points);
 	tcase_add_test(tests, wkt_lines_have_the_id_first);
 	tcase_add_test(tests, text_is_for_people);
+	tcase_add_test(tests, neighbours_have_a_distance);
 	tcase_add_test(tests, what_was_written_as_csv_reads_back_the_same);
 	tcase_add_test(tests, a_full_disk_is_an_error);
 	tcase_add_test(tests, formats_go_by_their_names);

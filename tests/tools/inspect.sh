@@ -33,7 +33,7 @@ fi
 catfish query --bbox 0,0,1,1 --count >/dev/null
 catfish query --bbox 0,0,1,1 >/dev/null
 run catfish stat -o jsonl
-is "requests are counted by kind" has '"search":1,"count":1,"insert":[1-9]'
+is "requests are counted by kind" has '"search":1,"count":1,"nearest":0,"insert":[1-9]'
 run catfish stat --server "$tcp"
 is "stat works over tcp" status 0 has '^items +5000$'
 

@@ -48,10 +48,13 @@ usage "a value that is not wanted is noticed" "--count takes no value" \
 	catfish query --bbox $box --count=3
 usage "words that aren't wanted are refused" "unexpected word 'x'" \
 	catfish query --bbox $box x
-usage "a query needs something to find" "--bbox, --wkt or --queries" \
+usage "a query needs something to find" "--bbox, --wkt, --queries or" \
 	catfish query
 for pair in "--bbox $box --wkt POINT(0%0)" "--bbox $box --queries q.csv" \
-	"--wkt POINT(0%0) --queries q.csv"; do
+	"--wkt POINT(0%0) --queries q.csv" "--bbox $box --nearest 0,0" \
+	"--wkt POINT(0%0) --nearest 0,0" "--queries q.csv --nearest 0,0" \
+	"--nearest 0,0 --relation within" "--nearest 0,0 --limit 3" \
+	"--nearest 0,0 --count"; do
 	# shellcheck disable=SC2046,SC2086
 	usage "a query is asked in one way, not by $pair" "exclude" \
 		catfish query $pair
@@ -87,6 +90,17 @@ usage "a count has no limit" "exclude" \
 	catfish query --bbox $box --limit 3 --count
 usage "a count is no geometry" "--count" \
 	catfish query --bbox $box --count -o geojson
+usage "a point has two numbers" "a point x,y" catfish query --nearest 0
+usage "a point has only two numbers" "a point x,y" \
+	catfish query --nearest 0,0,1
+usage "a point is finite" "a point x,y of finite" \
+	catfish query --nearest 0,inf
+usage "the nearest none are refused" "--k: at least 1" \
+	catfish query --nearest 0,0 --k 0
+usage "fewer than none are refused" "--k: " \
+	catfish query --nearest 0,0 --k -1
+usage "k is for the nearest" "--k is for --nearest" \
+	catfish query --bbox $box --k 3
 usage "a file of queries has to be there" "nothing.csv" \
 	catfish query --queries "$work/nothing.csv"
 usage "a timeout has a unit that is known" "--timeout" \

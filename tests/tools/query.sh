@@ -139,10 +139,60 @@ lines number,left,right >"$work/bad.csv"
 run catfish query --queries "$work/bad.csv"
 is "queries need their columns" status 5 out "" err "bad.csv"
 
+# --- The nearest ------------------------------------------------------------
+
+for way in "--server $shm" "--server $shm --offload copy" \
+	"--server $shm --offload mapped" "--server $tcp"; do
+	run catfish query $way --nearest 5.5,7 -o csv
+	is "$way: the nearest is one, with its distance" status 0 \
+		out "$(lines $header,distance $large,0)" err ""
+	run catfish query $way --nearest 4,3.5 --k 3 -o csv
+	is "$way: the nearest come in order of distance" status 0 \
+		out "$(lines $header,distance $large,0 $point,0.5 \
+			$three,1.8027756377319946)" err ""
+	run catfish query $way --nearest 30.5,35 --k 2 -o csv
+	is "$way: items that are the same are both near" status 0 \
+		out "$(lines $header,distance $twin,4 $twin,4)" err ""
+	run catfish query $way --nearest 0,0 --k 1000000000000 -o csv
+	claim "$way: there are no more than there are" \
+		"$([ "$(wc -l <"$work/out")" = 11 ] || echo "not 10 items")"
+done
+run catfish query --nearest 1,1 --k 3 -o csv
+is "who is equally near comes in order of id" status 0 \
+	out "$(lines $header,distance $one,0 $two,0 $large,0)"
+run catfish query --nearest 4,3.5 --k 2
+is "text shows the distance" status 0 \
+	has '^ +-5  \(3.5, 3.5\) - \(3.5, 3.5\)  distance 0.5$'
+run catfish query --nearest -180,-90 -o jsonl
+is "jsonl has the distance" status 0 \
+	out '{"id":9223372036854775807,"bbox":[-180,-90,-179.5,-89.5],"distance":0}'
+run catfish query --nearest 40,43 -o geojson
+is "geojson has it among the properties" status 0 \
+	has '"properties":\{"distance":3\}' has '"LineString"'
+run catfish query --nearest 40,43 -o wkt
+is "wkt is the item's" status 0 \
+	out "-9223372036854775808 LINESTRING(40 40,41 40)"
+run catfish query --nearest 40,43 --path offload --explain
+is "the nearest are asked for by messaging, whatever the path" status 0 \
+	err '^path: messaging$' err '^found: 1$' err '^round_trips: 1$' \
+	err '^nodes: [1-9]'
+run catfish stat -o jsonl
+is "and are counted by the server" status 0 has '"nearest":[1-9]'
+run catfish stat
+is "for people, too" status 0 has '^  nearest +[1-9]'
+
 # --- Exit status ------------------------------------------------------------
 
 run catfish query --bbox 100,100,101,101
 is "to find nothing is no error" status 0 out "" err ""
+start_server empty
+run catfish query --nearest 0,0 --k 5 -o csv
+is "an empty tree has no nearest" status 0 out "$header,distance" err ""
+run catfish query --nearest 0,0 --exit-code
+is "which is nothing found" status 1 out "" err ""
+stop_server "$pid"
+CATFISH_SERVER=shm://$work/main.sock
+
 run catfish query --bbox 100,100,101,101 --exit-code
 is "unless one asks for it" status 1 out "" err ""
 run catfish query --bbox 100,100,101,101 --exit-code --count
