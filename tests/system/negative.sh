@@ -79,8 +79,9 @@ dies() {
 		start_server owner
 		"$system/loop-client" --write --count 100 "$shm" 1 >/dev/null ||
 			exit 99
-		rm -f "$work/steps"
+		rm -f "$work/steps" "$work/out"
 		mkfifo "$work/steps"
+		: >"$work/out"
 		CATFISH_FAULT=$fault "$system/seeded-loop-client" --step \
 			--path "$3" "$shm" 1 100 <"$work/steps" \
 			>"$work/out" 2>"$work/err" &
@@ -97,7 +98,8 @@ dies() {
 		start_server owner 3>&-
 		"$system/loop-client" --write --count 70 "$shm" 1000 \
 			>/dev/null || exit 99
-		echo >&3
+		# A client that has ended already is told by its status.
+		(trap '' PIPE && echo >&3) 2>/dev/null
 		exec 3>&-
 		wait "$client"
 		status=$? ran="loop-client --step --path $3, its server killed"
