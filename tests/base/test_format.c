@@ -13,7 +13,7 @@
 #include "base/random.h"
 #include "tests/lib/test.h"
 
-enum { RANDOM_DOUBLES = 200000 };
+enum { RANDOM_DOUBLES = 100000 };
 
 static double double_of_bits(uint64_t bits)
 {
@@ -43,16 +43,16 @@ static void assert_shortest(double value)
 	size_t length = format_double(text, value);
 	int digits = significant_digits(text);
 
-	ck_assert_uint_eq(length, strlen(text));
-	ck_assert_uint_le(length, 24);
+	if (length != strlen(text) || length > 24)
+		ck_abort_msg("%s is said to be %zu long", text, length);
 	double back = strtod(text, NULL);
-	ck_assert_msg(!memcmp(&back, &value, sizeof(value)), "%a became %s",
-		      value, text);
+	if (memcmp(&back, &value, sizeof(value)))
+		ck_abort_msg("%a became %s", value, text);
 	if (digits < 2)
 		return;
 	snprintf(shorter, sizeof(shorter), "%.*e", digits - 2, value);
-	ck_assert_msg(strtod(shorter, NULL) != value, "%s is longer than %s",
-		      text, shorter);
+	if (strtod(shorter, NULL) == value)
+		ck_abort_msg("%s is longer than %s", text, shorter);
 }
 
 START_TEST(any_double_comes_back_from_the_fewest_digits)
@@ -140,8 +140,9 @@ START_TEST(six_decimal_places_stay_six)
 		snprintf(expected, sizeof(expected), "%d.%06d",
 			 (int)(micro / 1000000), (int)(micro % 1000000));
 		format_double(text, (double)micro / 1e6);
-		if (micro >= 10000) /* %g has an exponent below */
-			ck_assert_str_eq(text, expected);
+		/* What is smaller has an exponent. */
+		if (micro >= 10000 && strcmp(text, expected) != 0)
+			ck_abort_msg("%s instead of %s", text, expected);
 	}
 }
 END_TEST
