@@ -134,10 +134,22 @@ static int step(struct connection *c)
 	return request_dispatch(c) ? STEP_DONE : STEP_NONE;
 }
 
+static bool has_unsent_bytes(const struct connection *c)
+{
+	short events;
+
+	fabric_fd(c->link, &events);
+	return events & POLLOUT;
+}
+
+/* What a link couldn't send yet it keeps, so nothing is added to that: the
+ * credit of a client is a bound for its own memory, not for the server's. */
 static int send_segment(struct connection *c)
 {
-	int error =
-		fabric_ring_send(c->ring, c->segment.bytes, c->segment.size);
+	int error = has_unsent_bytes(c)
+			    ? ERR_AGAIN
+			    : fabric_ring_send(c->ring, c->segment.bytes,
+					       c->segment.size);
 
 	if (error == ERR_AGAIN) {
 		if (!c->stalled_since_ns)
@@ -253,11 +265,8 @@ void connection_job_finished(struct connection *c, struct job *job)
 
 bool connection_is_idle(const struct connection *c)
 {
-	short events;
-
-	fabric_fd(c->link, &events);
 	return !c->segment.sealed && !c->answer && !c->jobs &&
-	       !c->request_size && !(events & POLLOUT);
+	       !c->request_size && !has_unsent_bytes(c);
 }
 
 short connection_events(const struct connection *c, int *fd)

@@ -36,6 +36,7 @@ static void on_pause_ended(evutil_socket_t fd, short what, void *listener);
 static void greet(struct server *server, struct fabric_link *link,
 		  const uint8_t bytes[FABRIC_HELLO_SIZE]);
 static enum wire_hello_status judge(const struct server *server,
+				    const struct fabric_link *link,
 				    const struct wire_hello *hello);
 static void welcome(struct server *server, struct fabric_link *link,
 		    const struct wire_hello *answer);
@@ -151,33 +152,39 @@ static void on_pause_ended(evutil_socket_t fd, short what, void *argument)
 static void greet(struct server *server, struct fabric_link *link,
 		  const uint8_t bytes[FABRIC_HELLO_SIZE])
 {
+	static const char *const reasons[] = {
+		[WIRE_HELLO_OTHER_VERSION] = "it speaks another version",
+		[WIRE_HELLO_OTHER_LAYOUT] = "it lays out nodes another way",
+		[WIRE_HELLO_BUSY] = "there are too many",
+		[WIRE_HELLO_INBOX_TOO_LARGE] = "its inbox is too large",
+	};
 	struct wire_hello hello;
 
 	memcpy(&hello, bytes, sizeof(hello));
 	struct wire_hello answer = {
 		.magic = WIRE_MAGIC,
 		.version = WIRE_VERSION,
-		.status = judge(server, &hello),
+		.status = judge(server, link, &hello),
 		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
 	};
 	if (answer.status == WIRE_HELLO_ACCEPTED) {
 		welcome(server, link, &answer);
 		return;
 	}
-	log_warn("a client is refused: %s",
-		 answer.status == WIRE_HELLO_BUSY
-			 ? "there are too many"
-			 : "it speaks another version or knows other nodes");
+	log_warn("a client is refused: %s", reasons[answer.status]);
 	fabric_refuse(link, (const uint8_t *)&answer);
 }
 
 static enum wire_hello_status judge(const struct server *server,
+				    const struct fabric_link *link,
 				    const struct wire_hello *hello)
 {
 	if (hello->magic != WIRE_MAGIC || hello->version != WIRE_VERSION)
 		return WIRE_HELLO_OTHER_VERSION;
 	if (hello->fingerprint != RTREE_LAYOUT_FINGERPRINT)
 		return WIRE_HELLO_OTHER_LAYOUT;
+	if (fabric_peer_inbox_size(link) > CLIENT_INBOX_MAX)
+		return WIRE_HELLO_INBOX_TOO_LARGE;
 	if (server->clients >= CLIENTS_MAX)
 		return WIRE_HELLO_BUSY;
 	return WIRE_HELLO_ACCEPTED;

@@ -13,6 +13,7 @@ enum {
 	ITEMS_MIN = 1024, /* of the first allocation */
 };
 
+static int check_room(const struct load *load, uint64_t count);
 static int reserve(struct load *load, uint64_t count);
 static int grow(struct load *load, uint64_t count);
 
@@ -32,9 +33,7 @@ int load_create(struct load_budget *budget, const struct wire_load *request,
 
 	int error = load_check_mode(l, present);
 	if (!error)
-		error = reserve(l, request->item_count);
-	if (!error)
-		error = grow(l, request->item_count);
+		error = check_room(l, request->item_count);
 	if (error) {
 		load_destroy(l);
 		return error;
@@ -93,19 +92,24 @@ static int refuse(const struct load *load, uint64_t count)
 		format_size(have, size));
 }
 
+/* Whether 'count' items would fit at all.  Even when the old items are to be
+ * replaced they stay until the new version is published. */
+static int check_room(const struct load *load, uint64_t count)
+{
+	if (count <= UINT64_MAX - load->others &&
+	    region_holds(load->budget, count + load->others))
+		return 0;
+	return refuse(load, count);
+}
+
 /* Takes what is missing for 'count' items from the budget. */
 static int reserve(struct load *load, uint64_t count)
 {
 	struct load_budget *budget = load->budget;
 
-	if (count <= load->reserved)
-		return 0;
-	/* Even when the old items are to be replaced they stay until the new
-	 * version is published. */
-	if (count > UINT64_MAX - load->others ||
-	    !region_holds(budget, count + load->others))
-		return refuse(load, count);
-
+	int error = check_room(load, count);
+	if (error)
+		return error;
 	uint64_t more = count - load->reserved;
 	uint64_t staged = atomic_fetch_add(&budget->items, more) + more;
 	if (!region_holds(budget, staged)) {
@@ -124,11 +128,8 @@ static int grow(struct load *load, uint64_t count)
 
 	if (count <= load->capacity)
 		return 0;
-	/* What was announced is taken as it is. */
-	while (load->capacity && capacity < count)
+	while (capacity < count)
 		capacity += capacity / 2;
-	if (capacity < count)
-		capacity = count;
 	struct item *items = realloc(load->items, capacity * sizeof(*items));
 	if (!items)
 		return err_set(ERR_NO_MEMORY,

@@ -35,13 +35,13 @@ struct load {
 
 /* Starts an import into a tree that holds 'present' items now.  ERR_USAGE for a
  * mode that isn't one or when the tree should be empty, ERR_NO_ROOM at once
- * when what is announced can't fit, ERR_BUSY when other imports are staged and
- * leave no room, ERR_NO_MEMORY. */
+ * when what is announced can't fit, ERR_NO_MEMORY. */
 int load_create(struct load_budget *budget, const struct wire_load *request,
 		uint64_t present, struct load **load);
 
-/* Stages 'count' items, all or, after an error (as above and ERR_DATA), in a
- * load that can only be destroyed. */
+/* Stages 'count' items.  ERR_NO_ROOM and ERR_NO_MEMORY as above, ERR_DATA,
+ * ERR_BUSY when other imports are staged and leave no room; after an error a
+ * load can only be destroyed. */
 int load_append(struct load *load, const struct wire_item *items,
 		uint32_t count);
 

@@ -92,7 +92,7 @@ static void on_signal(evutil_socket_t number, short what, void *argument)
  * short what the first began. */
 static int catch_signals(struct server *server)
 {
-	static const int signals[] = {SIGTERM, SIGINT};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 
 	for (int i = 0; i < SERVER_SIGNALS; i++) {
 		server->signals[i] = evsignal_new(server->base, signals[i],
@@ -119,7 +119,8 @@ void server_stop(struct server *server)
 	job_queue_fini(&server->inspections);
 }
 
-/* Workers wait for their jobs, so those who do the jobs end after them. */
+/* Workers wait for their jobs, so those who do the jobs end after them, and
+ * what they hand the jobs back to stays until then. */
 static void stop_threads(struct server *server)
 {
 	workers_stop(server);
@@ -129,6 +130,7 @@ static void stop_threads(struct server *server)
 		pthread_join(server->writer, NULL);
 	if (server->has_inspector)
 		pthread_join(server->inspector, NULL);
+	workers_destroy(server);
 }
 
 void server_destroy(struct server *server)

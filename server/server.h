@@ -49,7 +49,9 @@ enum {
 	/* Of the server's end of each connection: a quarter of it is the
 	 * largest request. */
 	SERVER_INBOX_SIZE = 1 << 18,
-	SERVER_SIGNALS = 2, /* SIGTERM and SIGINT */
+	/* Of a client's end, which on shm is this process's memory too. */
+	CLIENT_INBOX_MAX = 1 << 20,
+	SERVER_SIGNALS = 3, /* SIGTERM, SIGINT and SIGHUP */
 };
 
 struct server {
@@ -88,7 +90,7 @@ int server_start(struct rtree *tree, const struct server_options *options,
 /* The addresses that it listens at, in the order of the options. */
 const char *server_address(const struct server *server, size_t i);
 
-/* Serves until SIGTERM or SIGINT. */
+/* Serves until one of the signals that end it. */
 void server_run(struct server *server);
 
 /* Drains: takes no more clients, finishes and answers what has been asked, and

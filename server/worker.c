@@ -128,13 +128,17 @@ void workers_stop(struct server *server)
 		pthread_mutex_unlock(&worker->mailbox.lock);
 		wake(&worker->mailbox);
 	}
-	for (unsigned i = 0; i < server->options.threads; i++) {
-		struct worker *worker = &server->workers[i];
+	for (unsigned i = 0; i < server->options.threads; i++)
+		if (server->workers[i].started)
+			pthread_join(server->workers[i].thread, NULL);
+}
 
-		if (worker->started)
-			pthread_join(worker->thread, NULL);
-		fini(worker);
-	}
+void workers_destroy(struct server *server)
+{
+	if (!server->workers)
+		return;
+	for (unsigned i = 0; i < server->options.threads; i++)
+		fini(&server->workers[i]);
 	free(server->workers);
 	server->workers = NULL;
 }
@@ -166,14 +170,14 @@ void worker_finish(struct job *job)
 {
 	struct mailbox *mailbox = &job->connection->worker->mailbox;
 
-	/* Woken with the lock held: a worker that is drained takes what may be
-	 * its last job by other mail, and ends, mailbox and all. */
+	/* From here on the job is the worker's.  It may even have ended before
+	 * it is woken; the mailbox stays until this thread has ended too. */
 	pthread_mutex_lock(&mailbox->lock);
 	bool first = STAILQ_EMPTY(&mailbox->finished);
 	STAILQ_INSERT_TAIL(&mailbox->finished, job, done);
+	pthread_mutex_unlock(&mailbox->lock);
 	if (first)
 		wake(mailbox);
-	pthread_mutex_unlock(&mailbox->lock);
 }
 
 uint64_t worker_requests(const struct server *server, unsigned i, int kind)

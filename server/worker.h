@@ -25,6 +25,9 @@ int workers_start(struct server *server);
  * that, which takes at most some seconds longer than the writer takes. */
 void workers_stop(struct server *server);
 
+/* Frees them, once those who finish jobs have ended too. */
+void workers_destroy(struct server *server);
+
 /* Gives a connection to the worker that has the fewest.  For the main thread.
  */
 void worker_adopt(struct server *server, struct connection *connection);

@@ -246,6 +246,7 @@ enum wire_hello_status {
 	WIRE_HELLO_OTHER_VERSION = 1,
 	WIRE_HELLO_OTHER_LAYOUT = 2,
 	WIRE_HELLO_BUSY = 3,
+	WIRE_HELLO_INBOX_TOO_LARGE = 4, /* the client's, for this server */
 };
 
 /* --- The layout holds --------------------------------------------------- */

@@ -305,6 +305,29 @@ static void *write_until_the_end(void *argument)
 	return NULL;
 }
 
+/* Asks for what another thread answers, until the server ends. */
+static void *ask_until_the_end(void *argument)
+{
+	struct raw raw;
+
+	raw_open(&raw, server.tcp, RAW_INBOX_SIZE);
+	for (int i = 0;; i++) {
+		struct wire_header request;
+
+		wire_seal(&request, i % 2 ? WIRE_STAT : WIRE_SAVE, 0,
+			  (uint64_t)i + 1, 0, sizeof(request));
+		if (raw_send_bytes(&raw, &request, sizeof(request)))
+			break;
+		do {
+			if (raw_receive(&raw))
+				goto ended;
+		} while (raw.header.flags & WIRE_MORE);
+	}
+ended:
+	raw_close(&raw);
+	return argument;
+}
+
 /* Every item that was acknowledged, and no other but those that were sent. */
 static void check_items_of(const struct load *load)
 {
@@ -329,6 +352,7 @@ START_TEST(sigterm_under_load_saves_every_acknowledged_write)
 	struct load loads[LOADS] = {0};
 	char path[] = "/tmp/catfish-test-XXXXXX";
 	int64_t acknowledged = 0;
+	pthread_t asker;
 
 	ck_assert_ptr_nonnull(mkdtemp(path));
 	char file[64], lock[80];
@@ -343,6 +367,7 @@ START_TEST(sigterm_under_load_saves_every_acknowledged_write)
 		pthread_create(&loads[i].thread, NULL, write_until_the_end,
 			       &loads[i]);
 	}
+	pthread_create(&asker, NULL, ask_until_the_end, NULL);
 	usleep(500000);
 	/* The second must not cut short what the first began. */
 	kill(server.pid, SIGTERM);
@@ -352,6 +377,7 @@ START_TEST(sigterm_under_load_saves_every_acknowledged_write)
 		pthread_join(loads[i].thread, NULL);
 		acknowledged += loads[i].acknowledged;
 	}
+	pthread_join(asker, NULL);
 	ck_assert_int_gt(acknowledged, 100);
 
 	daemon_start_again(&server, options);

@@ -596,14 +596,15 @@ END_TEST
 
 /* --- Hello -------------------------------------------------------------- */
 
-static uint32_t status_for(const char *address, const struct wire_hello *hello)
+static uint32_t status_for(const char *address, const struct wire_hello *hello,
+			   uint32_t inbox_size)
 {
 	struct fabric_link *link = NULL;
 	struct wire_hello answer = {0};
 
-	int error = fabric_connect(address, (const uint8_t *)hello,
-				   RAW_INBOX_SIZE, UINT64_C(10000000000),
-				   (uint8_t *)&answer, &link);
+	int error = fabric_connect(address, (const uint8_t *)hello, inbox_size,
+				   UINT64_C(10000000000), (uint8_t *)&answer,
+				   &link);
 	ck_assert_int_eq(error, ERR_PROTOCOL);
 	return answer.status;
 }
@@ -620,15 +621,18 @@ START_TEST(clients_of_another_kind_are_told_why_they_are_refused)
 	const char *address = _i ? server.tcp : server.shm;
 	struct wire_hello hello = good;
 	hello.magic++;
-	ck_assert_uint_eq(status_for(address, &hello),
+	ck_assert_uint_eq(status_for(address, &hello, RAW_INBOX_SIZE),
 			  WIRE_HELLO_OTHER_VERSION);
 	hello = good;
 	hello.version++;
-	ck_assert_uint_eq(status_for(address, &hello),
+	ck_assert_uint_eq(status_for(address, &hello, RAW_INBOX_SIZE),
 			  WIRE_HELLO_OTHER_VERSION);
 	hello = good;
 	hello.fingerprint++;
-	ck_assert_uint_eq(status_for(address, &hello), WIRE_HELLO_OTHER_LAYOUT);
+	ck_assert_uint_eq(status_for(address, &hello, RAW_INBOX_SIZE),
+			  WIRE_HELLO_OTHER_LAYOUT);
+	ck_assert_uint_eq(status_for(address, &good, FABRIC_INBOX_MAX),
+			  WIRE_HELLO_INBOX_TOO_LARGE);
 	stop_client();
 }
 END_TEST
