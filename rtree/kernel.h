@@ -33,7 +33,7 @@ struct kernel {
 
 	int (*feed)(struct walk *walk, const struct walk_wanted *wanted,
 		    const struct node *node, uint64_t *hits);
-	int (*run)(struct walk *walk, const struct node *pages,
+	int (*run)(struct walk *walk, const struct node *pages, bool trusted,
 		   walk_found *found, void *context);
 	int (*run_group)(const struct rect *queries, size_t count,
 			 enum relation relation, node_ref root,
@@ -71,8 +71,7 @@ bool kernel_runs_here(const struct kernel *k);
 
 /* Says that 'header' is not that of the node that was wanted, or that there
  * are more nodes than pages. */
-int walk_wrong_node(const struct walk_wanted *wanted,
-		    const struct node_header *header);
+int walk_wrong_node(node_ref ref, int level, const struct node_header *header);
 int walk_wrong_ref(node_ref ref, uint64_t page_count);
 int walk_endless(void);
 

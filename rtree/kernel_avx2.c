@@ -15,6 +15,34 @@ extern const struct kernel kernel_avx2;
 #define KERNEL_STRING "avx2"
 #define KERNEL_TARGET __attribute__((target(TARGET_AVX2)))
 
+typedef __m256i lane;
+
+struct cells {
+	lane min[DIMENSIONS];
+	lane max[DIMENSIONS];
+};
+
+KERNEL_TARGET static inline struct cells
+cells_of(const struct node_header *header, const struct rect *rect)
+{
+	struct cells cells;
+
+	if (DIMENSIONS == 2) {
+		__m128i box = grid_box_2d(header, rect);
+		cells.min[0] = _mm256_broadcastb_epi8(box);
+		cells.min[1] = _mm256_broadcastb_epi8(_mm_srli_si128(box, 4));
+		cells.max[0] = _mm256_broadcastb_epi8(_mm_srli_si128(box, 8));
+		cells.max[1] = _mm256_broadcastb_epi8(_mm_srli_si128(box, 12));
+		return cells;
+	}
+	struct grid_box box = grid_box(header, rect);
+	for (int d = 0; d < DIMENSIONS; d++) {
+		cells.min[d] = _mm256_set1_epi8((char)box.min[d]);
+		cells.max[d] = _mm256_set1_epi8((char)box.max[d]);
+	}
+	return cells;
+}
+
 /* Bit i: a's byte i <= b's byte i, unsigned. */
 KERNEL_TARGET static inline uint32_t half_at_most(__m256i a, __m256i b)
 {
@@ -23,25 +51,21 @@ KERNEL_TARGET static inline uint32_t half_at_most(__m256i a, __m256i b)
 }
 
 KERNEL_TARGET static inline uint64_t
-lanes_at_most(const uint8_t lanes[NODE_LANES], uint8_t cell)
+lanes_at_most(const uint8_t lanes[NODE_LANES], lane cell)
 {
 	const __m256i *half = (const void *)lanes;
-	__m256i cells = _mm256_set1_epi8((char)cell);
 
-	return half_at_most(_mm256_loadu_si256(half), cells) |
-	       (uint64_t)half_at_most(_mm256_loadu_si256(half + 1), cells)
-		       << 32;
+	return half_at_most(_mm256_loadu_si256(half), cell) |
+	       (uint64_t)half_at_most(_mm256_loadu_si256(half + 1), cell) << 32;
 }
 
 KERNEL_TARGET static inline uint64_t
-lanes_at_least(const uint8_t lanes[NODE_LANES], uint8_t cell)
+lanes_at_least(const uint8_t lanes[NODE_LANES], lane cell)
 {
 	const __m256i *half = (const void *)lanes;
-	__m256i cells = _mm256_set1_epi8((char)cell);
 
-	return half_at_most(cells, _mm256_loadu_si256(half)) |
-	       (uint64_t)half_at_most(cells, _mm256_loadu_si256(half + 1))
-		       << 32;
+	return half_at_most(cell, _mm256_loadu_si256(half)) |
+	       (uint64_t)half_at_most(cell, _mm256_loadu_si256(half + 1)) << 32;
 }
 
 /* Four cells as doubles. */

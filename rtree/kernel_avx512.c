@@ -17,18 +17,44 @@ extern const struct kernel kernel_avx512;
 	__attribute__((                                                        \
 		target("avx512f,avx512bw,avx512dq,avx512vl," TARGET_AVX2)))
 
-KERNEL_TARGET static inline uint64_t
-lanes_at_most(const uint8_t lanes[NODE_LANES], uint8_t cell)
+typedef __m512i lane;
+
+struct cells {
+	lane min[DIMENSIONS];
+	lane max[DIMENSIONS];
+};
+
+KERNEL_TARGET static inline struct cells
+cells_of(const struct node_header *header, const struct rect *rect)
 {
-	return _mm512_cmple_epu8_mask(_mm512_loadu_si512(lanes),
-				      _mm512_set1_epi8((char)cell));
+	struct cells cells;
+
+	if (DIMENSIONS == 2) {
+		__m128i box = grid_box_2d(header, rect);
+		cells.min[0] = _mm512_broadcastb_epi8(box);
+		cells.min[1] = _mm512_broadcastb_epi8(_mm_srli_si128(box, 4));
+		cells.max[0] = _mm512_broadcastb_epi8(_mm_srli_si128(box, 8));
+		cells.max[1] = _mm512_broadcastb_epi8(_mm_srli_si128(box, 12));
+		return cells;
+	}
+	struct grid_box box = grid_box(header, rect);
+	for (int d = 0; d < DIMENSIONS; d++) {
+		cells.min[d] = _mm512_set1_epi8((char)box.min[d]);
+		cells.max[d] = _mm512_set1_epi8((char)box.max[d]);
+	}
+	return cells;
 }
 
 KERNEL_TARGET static inline uint64_t
-lanes_at_least(const uint8_t lanes[NODE_LANES], uint8_t cell)
+lanes_at_most(const uint8_t lanes[NODE_LANES], lane cell)
 {
-	return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(lanes),
-				      _mm512_set1_epi8((char)cell));
+	return _mm512_cmple_epu8_mask(_mm512_loadu_si512(lanes), cell);
+}
+
+KERNEL_TARGET static inline uint64_t
+lanes_at_least(const uint8_t lanes[NODE_LANES], lane cell)
+{
+	return _mm512_cmpge_epu8_mask(_mm512_loadu_si512(lanes), cell);
 }
 
 /* Eight cells as doubles. */

@@ -5,9 +5,12 @@
  *
  *	KERNEL_NAME, KERNEL_STRING	avx2, "avx2"
  *	KERNEL_TARGET			the target attribute of its functions
- *	grid_box_of(header, rect)	a rectangle on a node's grid
+ *	lane				one cell, ready to be compared with many
+ *	struct cells			a rectangle on a grid: lane min[], max[]
+ *	cells_of(header, rect)		a rectangle on a node's grid
  *	lanes_at_most(lanes, cell)	bit i: lanes[i] <= cell
  *	lanes_at_least(lanes, cell)	bit i: lanes[i] >= cell
+ *	first_bits(bits, count)		the first 'count' bits of 'bits'
  *	add_gaps(min, max, low, high, unit, sums)
  *		sums[i] += (max(min[i] - low, high - max[i], 0) * unit) squared
  *
@@ -33,13 +36,13 @@
 struct comparison {
 	const uint8_t (*lower)[NODE_LANES];
 	const uint8_t (*upper)[NODE_LANES];
-	const uint8_t *at_most;
-	const uint8_t *at_least;
+	const lane *at_most;
+	const lane *at_least;
 };
 
 INLINE struct comparison compare(const struct node *node,
 				 enum relation relation,
-				 const struct grid_box *box)
+				 const struct cells *cells)
 {
 	bool within = relation == RELATION_WITHIN;
 	bool contains = relation == RELATION_CONTAINS;
@@ -47,14 +50,9 @@ INLINE struct comparison compare(const struct node *node,
 	return (struct comparison){
 		.lower = within ? node->cell_max : node->cell_min,
 		.upper = within ? node->cell_min : node->cell_max,
-		.at_most = contains ? box->min : box->max,
-		.at_least = contains ? box->max : box->min,
+		.at_most = contains ? cells->min : cells->max,
+		.at_least = contains ? cells->max : cells->min,
 	};
-}
-
-INLINE uint64_t first_bits(unsigned count)
-{
-	return count < 64 ? (UINT64_C(1) << count) - 1 : ~UINT64_C(0);
 }
 
 INLINE uint64_t possible(const struct comparison *c)
@@ -77,26 +75,16 @@ INLINE uint64_t certain(const struct comparison *c)
 	return ~undecided;
 }
 
-/* Whether any entry could lie strictly within the query's cells. */
-INLINE bool may_cover(const struct grid_box *box)
-{
-	bool yes = true;
-
-	for (int d = 0; d < DIMENSIONS; d++)
-		yes &= box->max[d] - box->min[d] > 1;
-	return yes;
-}
-
 KERNEL_TARGET static struct selection select_entries(const struct node *node,
 						     unsigned count,
 						     enum relation relation,
 						     const struct rect *query)
 {
-	struct grid_box box = grid_box_of(&node->header, query);
-	struct comparison c = compare(node, relation, &box);
-	uint64_t valid = first_bits(count);
+	struct cells cells = cells_of(&node->header, query);
+	struct comparison c = compare(node, relation, &cells);
 
-	return (struct selection){possible(&c) & valid, certain(&c) & valid};
+	return (struct selection){first_bits(possible(&c), count),
+				  first_bits(certain(&c), count)};
 }
 
 /* --- One step of a walk -------------------------------------------------- */
@@ -107,6 +95,8 @@ struct search {
 	enum relation relation; /* a constant wherever this is inlined */
 	uint64_t page_count;
 	const struct node *pages; /* or NULL */
+	/* The pages are this process's own: nothing has to be checked. */
+	bool trusted;
 };
 
 /* The second word of a header: page, count, level, kind. */
@@ -133,20 +123,38 @@ INLINE int word_level(struct header_word word)
 	return word.value >> 48 & 0xff;
 }
 
+/* What is wanted, in variables of its own: a load of the whole struct, right
+ * after its fields were stored, would wait for these stores to leave the
+ * processor's pipeline, and with them for the node before. */
+struct goal {
+	node_ref ref;
+	int level;
+	bool covered;
+};
+
+INLINE struct goal goal_of(const struct walk_wanted *wanted)
+{
+	struct goal goal;
+
+	goal.ref = wanted->ref;
+	goal.level = wanted->level;
+	goal.covered = wanted->covered;
+	return goal;
+}
+
 /* Whether this is the node that was wanted.  What is used of the header later
  * is what was checked here, should the memory change meanwhile. */
 INLINE bool is_wanted(const struct node *node, struct header_word word,
-		      const struct walk_wanted *wanted)
+		      struct goal goal)
 {
-	int level = wanted->level == WALK_LEVEL_UNKNOWN ? word_level(word)
-							: wanted->level;
+	int level = goal.level == WALK_LEVEL_UNKNOWN ? word_level(word)
+						     : goal.level;
 	uint64_t expected = (uint64_t)NODE_KIND << 56 | (uint64_t)level << 48 |
 			    (uint64_t)word_count(word) << 32 |
-			    node_ref_page(wanted->ref);
-
+			    node_ref_page(goal.ref);
 	uint64_t differs = (word.value ^ expected) |
 			   GUARD("birth", (uint32_t)node->header.birth ^
-						  node_ref_birth(wanted->ref));
+						  node_ref_birth(goal.ref));
 
 	return !differs && level <= NODE_LEVEL_MAX &&
 	       word_count(word) <= NODE_CAPACITY;
@@ -166,14 +174,14 @@ INLINE uint64_t decide(const struct search *search, const struct node *leaf,
 }
 
 INLINE uint64_t search_leaf(const struct search *search,
-			    const struct node *leaf, uint64_t valid,
+			    const struct node *leaf, unsigned count,
 			    bool covered)
 {
 	if (covered)
-		return valid;
-	struct grid_box box = grid_box_of(&leaf->header, search->query);
-	struct comparison c = compare(leaf, search->relation, &box);
-	uint64_t bits = possible(&c) & valid;
+		return first_bits(~UINT64_C(0), count);
+	struct cells cells = cells_of(&leaf->header, search->query);
+	struct comparison c = compare(leaf, search->relation, &cells);
+	uint64_t bits = first_bits(possible(&c), count);
 	return bits ? decide(search, leaf, bits, certain(&c)) : 0;
 }
 
@@ -194,68 +202,70 @@ INLINE void prefetch(const void *node, bool covered)
 			__builtin_prefetch(line + 64 * i);
 }
 
-/* Appends the children of 'node' that 'bits' names to 'children', the last
- * first, so that a stack gives them back in their order.  Returns how many. */
+/* Appends the children of 'node' that 'bits' names to 'children'.  Returns how
+ * many. */
 INLINE int want(const struct search *search, const struct node *node, int level,
 		uint64_t bits, uint64_t covered, struct walk_wanted *children)
 {
 	int count = 0;
 
 	while (bits) {
-		int i = 63 - __builtin_clzll(bits);
-		uint64_t bit = UINT64_C(1) << i;
+		int i = __builtin_ctzll(bits);
 		node_ref ref = node->child[i];
 		uint64_t page = node_ref_page(ref);
-		if (page - 1 >= search->page_count - 1)
+		if (!search->trusted && page - 1 >= search->page_count - 1)
 			return walk_wrong_ref(ref, search->page_count);
-		children[count++] = (struct walk_wanted){
-			.ref = ref,
-			.level = (int16_t)(level - 1),
-			.covered = covered & bit,
-		};
+		children[count].ref = ref;
+		children[count].level = level - 1;
+		children[count++].covered = covered >> i & 1;
 		if (search->pages)
-			prefetch(&search->pages[page], covered & bit);
-		bits ^= bit;
+			prefetch(&search->pages[page], covered >> i & 1);
+		bits &= bits - 1;
 	}
 	return count;
 }
 
 INLINE int search_inner(const struct search *search, const struct node *node,
-			int level, uint64_t valid, bool all_covered,
+			int level, unsigned count, bool all_covered,
 			struct walk_wanted *children)
 {
+	uint64_t bits = first_bits(~UINT64_C(0), count);
+
 	if (all_covered)
-		return want(search, node, level, valid, valid, children);
+		return want(search, node, level, bits, bits, children);
 	/* An item within the query lies in a child that intersects it. */
 	enum relation relation = search->relation == RELATION_CONTAINS
 					 ? RELATION_CONTAINS
 					 : RELATION_INTERSECTS;
-	struct grid_box box = grid_box_of(&node->header, search->query);
-	struct comparison c = compare(node, relation, &box);
-	uint64_t bits = possible(&c) & valid, covered = 0;
-	if (search->relation != RELATION_CONTAINS && may_cover(&box)) {
-		c = compare(node, RELATION_WITHIN, &box);
-		covered = certain(&c) & bits;
+	struct cells cells = cells_of(&node->header, search->query);
+	struct comparison c = compare(node, relation, &cells);
+	uint64_t covered = 0;
+	bits &= possible(&c);
+	/* A query that covers a child mostly meets its neighbours too; where
+	 * it meets one child, nothing is lost by looking into that. */
+	if (search->relation != RELATION_CONTAINS && (bits & (bits - 1))) {
+		c = compare(node, RELATION_WITHIN, &cells);
+		covered = certain(&c);
 	}
 	return want(search, node, level, bits, covered, children);
 }
 
 /* Searches one node: sets '*hits' for a leaf, appends to 'children', which has
  * room for NODE_LANES, for an inner node.  Returns how many it appended. */
-INLINE int step(const struct search *search, const struct walk_wanted *wanted,
+INLINE int step(const struct search *search, struct goal goal,
 		const struct node *node, uint64_t *hits,
 		struct walk_wanted *children)
 {
 	struct header_word word = load_header_word(node);
 
 	*hits = 0;
-	if (__builtin_expect(!is_wanted(node, word, wanted), 0))
-		return walk_wrong_node(wanted, &node->header);
-	uint64_t valid = first_bits(word_count(word));
+	if (!search->trusted &&
+	    __builtin_expect(!is_wanted(node, word, goal), 0))
+		return walk_wrong_node(goal.ref, goal.level, &node->header);
 	if (word_level(word))
-		return search_inner(search, node, word_level(word), valid,
-				    wanted->covered, children);
-	*hits = search_leaf(search, node, valid, wanted->covered);
+		return search_inner(search, node, word_level(word),
+				    word_count(word), goal.covered, children);
+	*hits = search_leaf(search, node, word_count(word), goal.covered);
 	return 0;
 }
 
@@ -266,7 +276,7 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 				   const struct node *node, uint64_t *hits)
 {
 	struct search search = {
-		.query = &walk->query,
+		.query = walk->query,
 		.relation = walk->relation,
 		.page_count = walk->page_count,
 		.pages = walk->pages,
@@ -279,8 +289,8 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 		if (error)
 			return error;
 	}
-	int count =
-		step(&search, wanted, node, hits, walk->stack + walk->depth);
+	int count = step(&search, goal_of(wanted), node, hits,
+			 walk->stack + walk->depth);
 	if (count < 0)
 		return count;
 	walk->depth += (size_t)count;
@@ -290,27 +300,28 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 }
 
 INLINE int run_relation(struct walk *walk, const struct node *pages,
-			enum relation relation, walk_found *found,
+			enum relation relation, bool trusted, walk_found *found,
 			void *context)
 {
 	const struct search search = {
-		.query = &walk->query,
+		.query = walk->query,
 		.relation = relation,
 		.page_count = walk->page_count,
 		.pages = pages,
+		.trusted = trusted,
 	};
 	struct walk_wanted *stack = walk->stack;
-	size_t depth = walk->depth, capacity = walk->capacity;
+	size_t depth = walk->depth;
 	uint64_t nodes = 0, leaves = 0;
 	int error = 0;
 
 	while (depth && !error) {
-		struct walk_wanted wanted = stack[--depth];
-		const struct node *node = &pages[node_ref_page(wanted.ref)];
+		struct goal goal = goal_of(&stack[--depth]);
+		const struct node *node = &pages[node_ref_page(goal.ref)];
 		uint64_t hits;
-		int count = step(&search, &wanted, node, &hits, stack + depth);
+		int count = step(&search, goal, node, &hits, stack + depth);
 		nodes++;
-		if (wanted.level == 0) {
+		if (node->header.level == 0) {
 			leaves++;
 			error = hits ? found(context, node, hits) : count;
 			continue;
@@ -321,18 +332,14 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 		}
 		/* All of them are on pages of their own. */
 		depth += (size_t)count;
-		if (nodes + depth > walk->page_count) {
+		if (!trusted && nodes + depth > walk->page_count) {
 			error = walk_endless();
 			break;
 		}
-		leaves += node->header.level == 0; /* the root is one */
-		if (hits)
-			error = found(context, node, hits);
-		if (depth + NODE_LANES > capacity) {
+		if (depth + NODE_LANES > walk->capacity) {
 			walk->depth = depth;
 			error = walk_grow(walk);
 			stack = walk->stack;
-			capacity = walk->capacity;
 		}
 	}
 	walk->depth = depth;
@@ -342,19 +349,18 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 }
 
 KERNEL_TARGET static int run_walk(struct walk *walk, const struct node *pages,
-				  walk_found *found, void *context)
+				  bool trusted, walk_found *found,
+				  void *context)
 {
-	switch (walk->relation) {
-	case RELATION_INTERSECTS:
-		return run_relation(walk, pages, RELATION_INTERSECTS, found,
-				    context);
-	case RELATION_CONTAINS:
-		return run_relation(walk, pages, RELATION_CONTAINS, found,
-				    context);
-	default:
-		return run_relation(walk, pages, RELATION_WITHIN, found,
-				    context);
-	}
+	enum relation relation = walk->relation;
+
+	/* The relation that most ask for, in most cases in memory of one's own,
+	 * has a loop of its own: the processor gets on to the next query while
+	 * it waits for this one's leaf if there is little to do between. */
+	if (relation == RELATION_INTERSECTS && trusted)
+		return run_relation(walk, pages, RELATION_INTERSECTS, true,
+				    found, context);
+	return run_relation(walk, pages, relation, trusted, found, context);
 }
 
 /* --- Insertion ------------------------------------------------------------ */
@@ -412,13 +418,14 @@ KERNEL_TARGET static int choose_child(const struct node *node,
 				      const struct rect *rect)
 {
 	const unsigned count = node->header.count;
-	struct grid_box box = grid_box_of(&node->header, rect);
-	struct comparison c = compare(node, RELATION_CONTAINS, &box);
-	uint64_t holding = possible(&c) & first_bits(count);
+	struct cells cells = cells_of(&node->header, rect);
+	struct comparison c = compare(node, RELATION_CONTAINS, &cells);
+	uint64_t holding = first_bits(possible(&c), count);
 	int32_t growth[NODE_LANES];
 
 	if (holding)
 		return smallest(node, holding);
+	struct grid_box box = grid_box(&node->header, rect);
 	measure_growth(node, &box, growth);
 	int32_t least = growth[0];
 	for (unsigned i = 1; i < count; i++)
@@ -439,8 +446,9 @@ KERNEL_TARGET static int measure_node(const struct node *node,
 	const double slack = 0x1p-20, shrink = 1 - 0x1p-20;
 	struct header_word word = load_header_word(node);
 
-	if (!is_wanted(node, word, wanted))
-		return walk_wrong_node(wanted, &node->header);
+	if (!is_wanted(node, word, goal_of(wanted)))
+		return walk_wrong_node(wanted->ref, wanted->level,
+				       &node->header);
 	*level = word_level(word);
 	memset(bounds2, 0, NODE_LANES * sizeof(*bounds2));
 	for (int d = 0; d < DIMENSIONS; d++) {
@@ -501,7 +509,8 @@ INLINE int advance(const struct rect *queries, struct search *search,
 			&search->pages[node_ref_page(g->wanted.ref)];
 		uint64_t hits;
 		search->query = &queries[g->query];
-		int count = step(search, &g->wanted, node, &hits, children);
+		int count = step(search, goal_of(&g->wanted), node, &hits,
+				 children);
 		if (count < 0)
 			return count;
 		int error = hits ? found(context, base + g->query, node, hits)

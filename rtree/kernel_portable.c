@@ -11,10 +11,32 @@ extern const struct kernel kernel_portable;
 #define KERNEL_NAME   kernel_portable
 #define KERNEL_STRING "portable"
 #define KERNEL_TARGET
-#define grid_box_of(header, rect) grid_box(header, rect)
+
+typedef uint8_t lane;
+
+struct cells {
+	lane min[DIMENSIONS];
+	lane max[DIMENSIONS];
+};
+
+static inline struct cells cells_of(const struct node_header *header,
+				    const struct rect *rect)
+{
+	struct grid_box box = grid_box(header, rect);
+	struct cells cells;
+
+	memcpy(cells.min, box.min, sizeof(cells.min));
+	memcpy(cells.max, box.max, sizeof(cells.max));
+	return cells;
+}
+
+static inline uint64_t first_bits(uint64_t bits, unsigned count)
+{
+	return count < 64 ? bits & ((UINT64_C(1) << count) - 1) : bits;
+}
 
 static inline uint64_t lanes_at_least(const uint8_t lanes[NODE_LANES],
-				      uint8_t cell)
+				      lane cell)
 {
 	uint64_t bits = 0;
 
@@ -30,8 +52,7 @@ static inline uint64_t lanes_at_least(const uint8_t lanes[NODE_LANES],
 	return bits;
 }
 
-static inline uint64_t lanes_at_most(const uint8_t lanes[NODE_LANES],
-				     uint8_t cell)
+static inline uint64_t lanes_at_most(const uint8_t lanes[NODE_LANES], lane cell)
 {
 	return cell == UINT8_MAX ? ~UINT64_C(0)
 				 : ~lanes_at_least(lanes, (uint8_t)(cell + 1));

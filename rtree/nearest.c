@@ -149,8 +149,7 @@ static int want_children(struct nearest *nearest, const struct node *node,
 		raise_wanted(nearest->wanted, nearest->wanted_count++,
 			     &(struct nearest_wanted){
 				     .bound2 = bounds2[i],
-				     .wanted = {.ref = ref,
-						.level = (int16_t)(level - 1)},
+				     .wanted = {.ref = ref, .level = level - 1},
 			     });
 	}
 	return 0;

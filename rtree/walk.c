@@ -26,7 +26,7 @@ int walk_begin(struct walk *walk, const struct rect *query,
 {
 	if (!ref_in_range(root, page_count))
 		return walk_wrong_ref(root, page_count);
-	walk->query = *query;
+	walk->query = query;
 	walk->relation = relation;
 	walk->stack = walk->inline_stack;
 	walk->depth = 1;
@@ -59,7 +59,13 @@ int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context)
 {
-	return kernel->run(walk, pages, found, context);
+	return kernel->run(walk, pages, false, found, context);
+}
+
+int walk_run_trusted(struct walk *walk, const struct node *pages,
+		     walk_found *found, void *context)
+{
+	return kernel->run(walk, pages, true, found, context);
 }
 
 int walk_run_group(const struct rect *queries, size_t count,
@@ -100,15 +106,14 @@ int walk_wrong_ref(node_ref ref, uint64_t page_count)
 		       node_ref_page(ref), (unsigned long long)page_count);
 }
 
-int walk_wrong_node(const struct walk_wanted *wanted,
-		    const struct node_header *header)
+int walk_wrong_node(node_ref ref, int level, const struct node_header *header)
 {
 	return err_set(ERR_DAMAGED,
 		       "page %u does not hold the node of level %d born in %u: "
 		       "kind %u, page %u, birth %u, level %u, count %u",
-		       node_ref_page(wanted->ref), wanted->level,
-		       node_ref_birth(wanted->ref), header->kind, header->page,
-		       (unsigned)header->birth, header->level, header->count);
+		       node_ref_page(ref), level, node_ref_birth(ref),
+		       header->kind, header->page, (unsigned)header->birth,
+		       header->level, header->count);
 }
 
 int walk_endless(void)

@@ -31,14 +31,14 @@
 /* A node that the walk wants. */
 struct walk_wanted {
 	node_ref ref;
-	int16_t level; /* WALK_LEVEL_UNKNOWN for a root */
+	int32_t level; /* WALK_LEVEL_UNKNOWN for a root */
 	bool covered;  /* its bounds lie within the query: all below match */
 };
 
 enum { WALK_LEVEL_UNKNOWN = -1 };
 
 struct walk {
-	struct rect query;
+	const struct rect *query;
 	enum relation relation;
 	struct walk_wanted *stack; /* wanted, not yet handed out */
 	size_t depth;
@@ -50,9 +50,10 @@ struct walk {
 	struct walk_wanted inline_stack[4 * NODE_LANES];
 };
 
-/* Starts a walk from a root.  'query' must be valid; 'page_count' is the
- * region's: every ref that the walk wants names a page below it, and not page
- * 0.  ERR_DAMAGED when the root doesn't; nothing has to be ended then. */
+/* Starts a walk from a root.  'query' must be valid, and stay where it is until
+ * the walk ends; 'page_count' is the region's: every ref that the walk wants
+ * names a page below it, and not page 0.  ERR_DAMAGED when the root doesn't;
+ * nothing has to be ended then. */
 int walk_begin(struct walk *walk, const struct rect *query,
 	       enum relation relation, node_ref root, uint64_t page_count);
 
@@ -74,6 +75,10 @@ typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
 /* Feeds the walk to its end from the pages of a region in memory. */
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context);
+
+/* The same, without any check, where this process alone writes the pages. */
+int walk_run_trusted(struct walk *walk, const struct node *pages,
+		     walk_found *found, void *context);
 
 void walk_end(struct walk *walk);
 
