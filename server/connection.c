@@ -252,11 +252,11 @@ static void end_answer(struct connection *c)
 
 void connection_job_finished(struct connection *c, struct job *job)
 {
-	STAILQ_INSERT_TAIL(&c->finished, job, done);
-	if (c->link)
+	if (c->link) {
+		STAILQ_INSERT_TAIL(&c->finished, job, done);
 		return;
+	}
 	/* Nobody is left to be answered. */
-	STAILQ_REMOVE_HEAD(&c->finished, done);
 	c->jobs--;
 	job_destroy(job);
 }

@@ -166,6 +166,7 @@ void server_client_left(struct server *server, bool one_sided)
 {
 	if (one_sided) {
 		rtree_reader_left(server->tree);
+		server->one_sided_left_ns = clock_now_ns();
 		server->one_sided_clients--;
 	}
 	server->clients--;

@@ -75,8 +75,9 @@ struct server {
 	_Atomic bool draining;
 	_Atomic unsigned clients;
 	_Atomic unsigned one_sided_clients;
-	_Atomic uint64_t connections; /* so far: numbers them */
-	_Atomic uint64_t offloaded;   /* searches, as clients say */
+	_Atomic uint64_t one_sided_left_ns; /* when one last left; 0: never */
+	_Atomic uint64_t connections;	    /* so far: numbers them */
+	_Atomic uint64_t offloaded;	    /* searches, as clients say */
 	_Atomic uint32_t utilisation_ppm;
 	/* Since when the writer waits for pages; 0: it doesn't. */
 	_Atomic uint64_t starved_since_ns;

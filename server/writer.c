@@ -18,8 +18,8 @@ enum {
 	BATCH_WRITES_MAX = 8192,
 };
 
-/* How long an import waits for the pages that it needs. */
-#define IMPORT_WAIT_NS (20 * NS_PER_S)
+/* How long an import waits for pages that answers hold. */
+#define IMPORT_WAIT_NS (5 * NS_PER_S)
 
 /* Jobs that are applied together: from 'first' up to but without 'end'. */
 struct run {
@@ -215,11 +215,18 @@ static int try_import(struct server *server, struct job *job)
 static struct job *import(struct server *server, struct job *job)
 {
 	uint64_t give_up_ns = clock_now_ns() + IMPORT_WAIT_NS;
-	int error;
+	int error = try_import(server, job);
 
-	while ((error = try_import(server, job)) == ERR_AGAIN &&
-	       clock_now_ns() < give_up_ns)
+	/* After the first wait all that was retired is back, unless an answer
+	 * holds it; such an answer ends before this gives up. */
+	while (error == ERR_AGAIN) {
+		bool is_last = clock_now_ns() > give_up_ns;
+
 		wait_for_pages(server, all_back_ns(server));
+		error = try_import(server, job);
+		if (is_last)
+			break;
+	}
 	atomic_store(&server->starved_since_ns, 0);
 	/* Waiting helps only with what others hold: one version has no room
 	 * for it beside the one that it follows. */
@@ -241,10 +248,11 @@ static struct job *import(struct server *server, struct job *job)
  * it. */
 static uint64_t all_back_ns(const struct server *server)
 {
-	uint64_t lease_ns =
-		server->one_sided_clients ? server->region.lease_ns : 0;
+	uint64_t now = clock_now_ns();
+	uint64_t last_reader =
+		server->one_sided_clients ? now : server->one_sided_left_ns;
 
-	return clock_now_ns() + lease_ns;
+	return last_reader ? last_reader + server->region.lease_ns : now;
 }
 
 /* Waits, for a millisecond at least, as pins are given back at any time.  While

@@ -217,6 +217,37 @@ START_TEST(a_full_region_refuses_inserts_and_lets_items_be_deleted)
 }
 END_TEST
 
+START_TEST(an_import_without_room_beside_the_tree_leaves_it_as_it_was)
+{
+	static const char *const options[] = {"--memory", "4M", NULL};
+	const struct wire_load load = {.mode = WIRE_LOAD_APPEND};
+	struct raw raw;
+
+	daemon_start(&server, options);
+	raw_open(&raw, server.tcp, RAW_INBOX_SIZE);
+	insert_items(&raw, ITEMS);
+	struct wire_stat before = raw_stat(&raw);
+	raw_send(&raw, WIRE_LOAD_BEGIN, &load, sizeof(load), NULL, 0, 0);
+	raw_expect(&raw, WIRE_LOAD_BEGIN);
+	/* All of them would fit, but their version needs a copy of nearly every
+	 * leaf. */
+	for (int i = 0; i < ITEMS / 4; i += ITEMS_PER_REQUEST) {
+		raw_send_items(&raw, WIRE_LOAD_ITEMS, items + i,
+			       ITEMS_PER_REQUEST);
+		raw_expect(&raw, WIRE_LOAD_ITEMS);
+	}
+	raw_send(&raw, WIRE_LOAD_COMMIT, NULL, 0, NULL, 0, 0);
+	raw_expect_error(&raw, WIRE_E_NO_ROOM);
+	struct wire_stat after = raw_stat(&raw);
+	ck_assert_uint_eq(after.version, before.version);
+	ck_assert_uint_eq(after.item_count, before.item_count);
+	raw_write(&raw, WIRE_DELETE, items, ITEMS_PER_REQUEST);
+	ck_assert_uint_eq(raw_count(&raw), ITEMS - ITEMS_PER_REQUEST);
+	raw_close(&raw);
+	daemon_stop(&server);
+}
+END_TEST
+
 /* --- One-sided clients -------------------------------------------------- */
 
 START_TEST(one_sided_clients_get_heartbeats_and_their_reports_count)
@@ -471,6 +502,9 @@ Suite *test_suite(const char **why)
 	add(tests, a_client_that_does_not_read_is_dropped_and_disturbs_nobody);
 	add(tests, an_answer_that_nobody_takes_ends_when_its_pages_are_needed);
 	add(tests, a_full_region_refuses_inserts_and_lets_items_be_deleted);
+	tcase_add_test(
+		tests,
+		an_import_without_room_beside_the_tree_leaves_it_as_it_was);
 	tcase_add_test(
 		tests,
 		one_sided_clients_get_heartbeats_and_their_reports_count);
