@@ -47,7 +47,7 @@ struct connection {
 	uint64_t offloaded; /* searches, as it said last */
 
 	/* The request that was received last and is not dispatched yet. */
-	uint8_t *request;
+	void *request;
 	int64_t request_size; /* 0: none */
 	int request_error;    /* of wire_check() */
 

@@ -14,8 +14,12 @@ enum {
 	NODES_PER_STEP = 16,
 	/* Items that are put in order in one step, for as long. */
 	SORTED_PER_STEP = 128,
+	/* Items that one search gathers: some 100 MB with what the list that
+	 * holds them has in reserve. */
+	GATHERED_MAX = 1000000,
 };
 
+static int check_size(uint64_t k, uint64_t item_count);
 static int gather(struct nearest_search *search);
 static int send_some(struct nearest_search *search, struct segment *segment);
 static bool hand_out(struct nearest_search *search, struct segment *segment);
@@ -38,8 +42,10 @@ int nearest_search_begin(struct nearest_search *search, struct rtree *tree,
 		return error;
 
 	rtree_describe(tree, &region);
-	error = nearest_begin(&search->nearest, point, query->k,
-			      search->pin.root.ref, region.page_count);
+	error = check_size(query->k, search->pin.root.item_count);
+	if (!error)
+		error = nearest_begin(&search->nearest, point, query->k,
+				      search->pin.root.ref, region.page_count);
 	if (error) {
 		rtree_unpin(tree, &search->pin);
 		return error;
@@ -48,6 +54,18 @@ int nearest_search_begin(struct nearest_search *search, struct rtree *tree,
 	search->stage = NEAREST_GATHERS;
 	search->sent = 0;
 	return 0;
+}
+
+/* Each client could otherwise make the server hold a copy of the tree. */
+static int check_size(uint64_t k, uint64_t item_count)
+{
+	if (k <= GATHERED_MAX || item_count <= GATHERED_MAX)
+		return 0;
+	return err_set(ERR_NO_ROOM,
+		       "the nearest %" PRIu64 " of %" PRIu64
+		       " items are more than the %d that are gathered for one "
+		       "request",
+		       k, item_count, GATHERED_MAX);
 }
 
 static int step(void *answer, struct segment *segment)

@@ -6,7 +6,8 @@
  *
  * The nearest is known only when all are, so they are gathered first.  That
  * takes memory for what was found, never for what was asked for: of a 'k'
- * beyond all bounds it is the items of the tree.
+ * beyond all bounds it is the items of the tree, and of a tree of more than a
+ * million no more than a million can be asked for.
  *
  * Thread-safety: a search belongs to the thread of its connection. */
 
@@ -29,8 +30,9 @@ struct nearest_search {
 };
 
 /* Pins the newest version and starts to search it.  ERR_DATA for a point that
- * is not finite, ERR_USAGE when no item is asked for, ERR_BUSY when too many
- * versions are pinned. */
+ * is not finite, ERR_USAGE when no item is asked for, ERR_NO_ROOM when the
+ * answer would be too large to gather, ERR_BUSY when too many versions are
+ * pinned. */
 int nearest_search_begin(struct nearest_search *search, struct rtree *tree,
 			 const struct wire_nearest *query);
 

@@ -56,7 +56,7 @@ void *segment_append(struct segment *segment, uint32_t count, size_t entry_size)
 void segment_seal(struct segment *segment, enum wire_operation operation,
 		  unsigned flags, uint64_t sequence)
 {
-	wire_seal((struct wire_header *)segment->bytes, operation,
+	wire_seal((struct wire_header *)(void *)segment->bytes, operation,
 		  WIRE_ANSWER | flags, sequence, segment->count, segment->size);
 	segment->sealed = true;
 }

@@ -112,8 +112,10 @@ void server_run(struct server *server)
 void server_stop(struct server *server)
 {
 	server->draining = true;
-	listeners_stop(server);
 	stop_threads(server);
+	/* A successor that listened while links are open could acknowledge
+	 * writes that this server's mapped clients don't see. */
+	listeners_stop(server);
 	heartbeat_stop(server->heartbeat);
 	job_queue_fini(&server->writes);
 	job_queue_fini(&server->inspections);

@@ -73,7 +73,7 @@ void raw_send(struct raw *raw, enum wire_operation operation, const void *fixed,
 	      size_t fixed_size, const void *entries, uint32_t count,
 	      size_t entry_size)
 {
-	struct wire_header *header = (struct wire_header *)raw->out;
+	struct wire_header *header = (struct wire_header *)(void *)raw->out;
 	size_t size = sizeof(*header) + fixed_size + count * entry_size;
 
 	ck_assert_uint_le(size, raw->max);

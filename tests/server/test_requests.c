@@ -334,7 +334,8 @@ START_TEST(bytes_that_are_no_message_end_that_connection_alone)
 	/* A request with one bit that is another. */
 	raw.out[40] ^= 1;
 	const char *address = _i ? server.tcp : server.shm;
-	expect_drop(address, raw.out, ((struct wire_header *)raw.out)->size);
+	expect_drop(address, raw.out,
+		    ((struct wire_header *)(void *)raw.out)->size);
 	random_seed(&random, 9);
 	for (int i = 0; i < 100; i++) {
 		for (int k = 0; k < 128; k++)
