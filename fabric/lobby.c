@@ -174,9 +174,14 @@ static struct guest *free_place(struct fabric_lobby *lobby)
 	return NULL;
 }
 
-/* Who comes in and has said hello already need not wait at all. */
+/* Who comes in and has said hello already need not wait at all.  Also a door
+ * that is shut has events: its errors, which nobody asks for. */
 static int admit(struct fabric_lobby *lobby)
 {
+	struct guest *guest = free_place(lobby);
+
+	if (!guest)
+		return ERR_AGAIN;
 	int fd = accept4(lobby->door_fd, NULL, NULL,
 			 SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
@@ -186,7 +191,6 @@ static int admit(struct fabric_lobby *lobby)
 	if (fd < 0)
 		return ERR_AGAIN;
 
-	struct guest *guest = free_place(lobby);
 	guest->fd = fd;
 	guest->received = 0;
 	guest->deadline_ns =
