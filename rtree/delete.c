@@ -185,6 +185,8 @@ int rtree_update(struct rtree_batch *batch, const struct item *item,
 	if (!error)
 		error = find_item(batch, item, &trail);
 	if (!error)
+		error = insert_check_height(batch);
+	if (!error)
 		error = batch_reserve(batch, 2 * batch_path_pages(batch),
 				      PAGES_RESERVED);
 	if (error)

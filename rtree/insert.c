@@ -98,16 +98,23 @@ void insert_entry(struct rtree_batch *batch, const struct entry *entry)
 		grow_root(batch, node, sibling);
 }
 
+int insert_check_height(const struct rtree_batch *batch)
+{
+	if (batch_root_level(batch) < NODE_LEVEL_MAX)
+		return 0;
+	return err_set(ERR_NO_ROOM, "the tree is too high to grow");
+}
+
 int rtree_insert(struct rtree_batch *batch, const struct item *item)
 {
 	int error = parse_check_rect(&item->rect);
+	if (!error)
+		error = insert_check_height(batch);
 	if (!error)
 		error = batch_reserve(batch, batch_path_pages(batch),
 				      PAGES_RESERVED);
 	if (error)
 		return error;
-	if (batch_root_level(batch) == NODE_LEVEL_MAX)
-		return err_set(ERR_NO_ROOM, "the tree is too high to grow");
 	insert_entry(batch, &(struct entry){.rect = item->rect,
 					    .value = (uint64_t)item->id});
 	batch->item_count++;
