@@ -20,7 +20,7 @@ enum {
 	SPIN_NS = 20 * 1000,
 	/* Writes wait while the server waits for pages to come back, which in
 	 * a region that is nearly full takes a lease for every few items;
-	 * checks go through the whole tree. */
+	 * checks go through the whole tree, and others wait for them. */
 	SLOW_FACTOR = 60,
 };
 
@@ -143,6 +143,8 @@ int client_read(struct catfish *c, const struct fabric_read *reads,
 	return error ? lose(c, error) : 0;
 }
 
+/* Whether it may wait its turn behind something long: a write behind an import,
+ * and what looks at the whole tree behind a check. */
 static bool is_slow(enum wire_operation operation)
 {
 	switch (operation) {
@@ -151,6 +153,8 @@ static bool is_slow(enum wire_operation operation)
 	case WIRE_DELETE:
 	case WIRE_LOAD_COMMIT:
 	case WIRE_CHECK:
+	case WIRE_STAT:
+	case WIRE_SAVE:
 		return true;
 	default:
 		return false;
