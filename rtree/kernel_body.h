@@ -104,13 +104,15 @@ struct header_word {
 	uint64_t value;
 };
 
+/* Once: the memory may change under a mapped reader, and what is checked must
+ * be what is used. */
 INLINE struct header_word load_header_word(const struct node *node)
 {
-	struct header_word word;
+	typedef uint64_t __attribute__((may_alias)) word;
+	const void *at = &node->header.page;
 
-	memcpy(&word, (const char *)node + offsetof(struct node_header, page),
-	       sizeof(word));
-	return word;
+	return (struct header_word){
+		__atomic_load_n((const word *)at, __ATOMIC_RELAXED)};
 }
 
 INLINE unsigned word_count(struct header_word word)
@@ -211,7 +213,9 @@ INLINE int want(const struct search *search, const struct node *node, int level,
 
 	while (bits) {
 		int i = __builtin_ctzll(bits);
-		node_ref ref = node->child[i];
+		/* Once, as for a header. */
+		node_ref ref =
+			__atomic_load_n(&node->child[i], __ATOMIC_RELAXED);
 		uint64_t page = node_ref_page(ref);
 		if (!search->trusted && page - 1 >= search->page_count - 1)
 			return walk_wrong_ref(ref, search->page_count);
@@ -253,12 +257,13 @@ INLINE int search_inner(const struct search *search, const struct node *node,
 /* Searches one node: sets '*hits' for a leaf, appends to 'children', which has
  * room for NODE_LANES, for an inner node.  Returns how many it appended. */
 INLINE int step(const struct search *search, struct goal goal,
-		const struct node *node, uint64_t *hits,
+		const struct node *node, uint64_t *hits, bool *is_leaf,
 		struct walk_wanted *children)
 {
 	struct header_word word = load_header_word(node);
 
 	*hits = 0;
+	*is_leaf = word_level(word) == 0;
 	if (!search->trusted &&
 	    __builtin_expect(!is_wanted(node, word, goal), 0))
 		return walk_wrong_node(goal.ref, goal.level, &node->header);
@@ -289,13 +294,14 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 		if (error)
 			return error;
 	}
-	int count = step(&search, goal_of(wanted), node, hits,
+	bool is_leaf;
+	int count = step(&search, goal_of(wanted), node, hits, &is_leaf,
 			 walk->stack + walk->depth);
 	if (count < 0)
 		return count;
 	walk->depth += (size_t)count;
 	walk->nodes++;
-	walk->leaves += node->header.level == 0;
+	walk->leaves += is_leaf;
 	return 0;
 }
 
@@ -319,9 +325,11 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 		struct goal goal = goal_of(&stack[--depth]);
 		const struct node *node = &pages[node_ref_page(goal.ref)];
 		uint64_t hits;
-		int count = step(&search, goal, node, &hits, stack + depth);
+		bool is_leaf;
+		int count = step(&search, goal, node, &hits, &is_leaf,
+				 stack + depth);
 		nodes++;
-		if (node->header.level == 0) {
+		if (is_leaf) {
 			leaves++;
 			error = hits ? found(context, node, hits) : count;
 			continue;
@@ -508,13 +516,17 @@ INLINE int advance(const struct rect *queries, struct search *search,
 		const struct node *node =
 			&search->pages[node_ref_page(g->wanted.ref)];
 		uint64_t hits;
+		bool is_leaf;
 		search->query = &queries[g->query];
 		int count = step(search, goal_of(&g->wanted), node, &hits,
-				 children);
+				 &is_leaf, children);
 		if (count < 0)
 			return count;
-		int error = hits ? found(context, base + g->query, node, hits)
-				 : frontier_reserve(to, (size_t)count);
+		int error = 0;
+		if (!is_leaf)
+			error = frontier_reserve(to, (size_t)count);
+		else if (hits)
+			error = found(context, base + g->query, node, hits);
 		if (error)
 			return error;
 		for (int c = count; c-- > 0;)
