@@ -216,6 +216,7 @@ void region_retire(struct region *region, const uint32_t *pages, size_t count)
 	atomic_thread_fence(memory_order_seq_cst);
 	uint64_t now = clock_now_ns();
 
+	region->retired_last = count;
 	for (size_t i = 0; i < count; i++)
 		queue_push(&region->retired,
 			   (struct retired_page){.version = region->version,
@@ -314,8 +315,10 @@ static void reclaim_retired(struct region *region, const struct pinned *pinned,
 
 void region_reclaim(struct region *region, bool all)
 {
-	enum { AT_A_TIME = 64 };
-	uint64_t most = all ? UINT64_MAX : AT_A_TIME;
+	enum { AT_LEAST = 64 };
+	/* Faster than batches drop pages, or the queue would only grow. */
+	uint64_t some = 2 * region->retired_last;
+	uint64_t most = all ? UINT64_MAX : some > AT_LEAST ? some : AT_LEAST;
 	uint64_t horizon = region->horizon;
 	struct pinned pinned;
 

@@ -66,6 +66,7 @@ struct region {
 
 	struct retired_queue retired; /* wait for the lease */
 	struct retired_queue held;    /* wait for a pin */
+	uint64_t retired_last;	      /* pages, by the newest version */
 
 	struct pin_slot *pins;
 	_Atomic unsigned pin_slots_used; /* slots from here on were never */
@@ -94,7 +95,8 @@ static inline struct node *region_node(const struct region *region,
 uint64_t region_pages_available(const struct region *region);
 
 /* Frees the retired pages whose time has come, and raises the horizon over
- * them.  Does a bounded amount of work unless 'all'. */
+ * them.  Unless 'all' it does no more work than the batch before, by some
+ * factor. */
 void region_reclaim(struct region *region, bool all);
 
 /* Takes a page; there must be one. */
