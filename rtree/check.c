@@ -157,13 +157,14 @@ int check_tree(const struct node *pages, uint64_t page_count, node_ref root,
 	return error;
 }
 
-int rtree_check(struct rtree *tree, uint64_t *nodes)
+int rtree_check(struct rtree *tree, uint64_t *nodes, uint64_t *version)
 {
 	struct rtree_pin pin;
 	uint64_t items;
 	int error = rtree_pin(tree, &pin);
 	if (error)
 		return error;
+	*version = pin.root.version;
 	error = check_tree(tree->region.pages, tree->region.page_count,
 			   pin.root.ref, pin.root.version, nodes, &items);
 	rtree_unpin(tree, &pin);

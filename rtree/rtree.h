@@ -158,9 +158,10 @@ struct rtree_stat {
 };
 int rtree_stat(struct rtree *tree, struct rtree_stat *stat);
 
-/* Verifies every invariant of rtree/README.md in one pinned version.  Counts
- * the nodes that it looked at; ERR_DAMAGED with the first that is broken. */
-int rtree_check(struct rtree *tree, uint64_t *nodes);
+/* Verifies every invariant of rtree/README.md in one pinned version, whose
+ * number is set.  Counts the nodes that it looked at; ERR_DAMAGED with the
+ * first invariant that is broken. */
+int rtree_check(struct rtree *tree, uint64_t *nodes, uint64_t *version);
 
 /* --- Snapshots ---------------------------------------------------------- */
 

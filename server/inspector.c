@@ -101,11 +101,8 @@ static int stat(struct server *server, struct wire_stat *to)
 
 static int check(struct server *server, struct wire_checked *to)
 {
-	struct root root = server_root(server);
-
-	to->identity = root.identity;
-	to->version = root.version;
-	int error = rtree_check(server->tree, &to->nodes);
+	to->identity = server_root(server).identity;
+	int error = rtree_check(server->tree, &to->nodes, &to->version);
 	if (error)
 		log_error("the tree breaks its invariants: %s", err_text());
 	return error;

@@ -55,14 +55,11 @@ static int check_server(void)
 
 static int check_tree(struct rtree *tree)
 {
-	struct rtree_stat stat;
-	uint64_t nodes;
-	int error = rtree_check(tree, &nodes);
+	uint64_t nodes, version;
+	int error = rtree_check(tree, &nodes, &version);
 
 	if (!error)
-		error = rtree_stat(tree, &stat);
-	if (!error)
-		show(nodes, stat.root.version);
+		show(nodes, version);
 	return error;
 }
 

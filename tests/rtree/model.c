@@ -316,8 +316,8 @@ static int compare_counts(const struct model *model,
 int model_compare(const struct model *model, struct rtree *tree)
 {
 	struct rtree_stat stat;
-	uint64_t checked;
-	int error = rtree_check(tree, &checked);
+	uint64_t checked, version;
+	int error = rtree_check(tree, &checked, &version);
 
 	if (!error)
 		error = rtree_stat(tree, &stat);

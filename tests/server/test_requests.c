@@ -436,7 +436,7 @@ START_TEST(a_save_is_a_region_file)
 	char path[] = "/tmp/catfish-test-XXXXXX";
 	struct wire_saved saved;
 	struct rtree *tree;
-	uint64_t size = 0, nodes;
+	uint64_t size = 0, nodes, version;
 
 	start_client(_i);
 	make_items(13);
@@ -461,7 +461,8 @@ START_TEST(a_save_is_a_region_file)
 	lseek(fd, 0, SEEK_SET);
 	int error = rtree_load(tree, fd, path);
 	ck_assert_msg(!error, "%s", err_text());
-	ck_assert_int_eq(rtree_check(tree, &nodes), 0);
+	ck_assert_int_eq(rtree_check(tree, &nodes, &version), 0);
+	ck_assert_uint_eq(version, saved.version);
 	rtree_destroy(tree);
 	close(fd);
 	unlink(path);
