@@ -43,7 +43,7 @@ static void fails(int error, int wanted, const char *words)
 
 static void begin(const struct way *way)
 {
-	static const char *const options[] = {"--memory", "64M", NULL};
+	static const char *const options[] = {"--memory", "128M", NULL};
 	const struct catfish_options connect = {way->path, way->offload, 0};
 
 	daemon_start(&daemon_, options);
@@ -389,6 +389,47 @@ START_TEST(what_can_not_be_asked_is_refused)
 }
 END_TEST
 
+static void load_on_a_line(int count)
+{
+	enum { AT_A_TIME = 10000 };
+	static struct catfish_item items[AT_A_TIME];
+	struct catfish_written written;
+
+	succeeds(catfish_load_begin(server, CATFISH_LOAD_EMPTY, 0));
+	for (int id = 0; id < count;) {
+		int n = 0;
+		for (; n < AT_A_TIME && id < count; n++, id++)
+			items[n] = (struct catfish_item){id, {id, 0, id, 0}};
+		succeeds(catfish_load_items(server, items, (size_t)n));
+	}
+	succeeds(catfish_load_commit(server, &written));
+}
+
+static int tally(void *count, int64_t id, const double box[4], double distance)
+{
+	++*(int *)count;
+	return 0;
+}
+
+START_TEST(more_than_a_million_are_not_gathered)
+{
+	enum { MOST = 1000000 };
+	const double point[2] = {0, 0};
+	int count = 0;
+
+	begin(&ways[0]);
+	load_on_a_line(MOST + 1);
+	fails(catfish_nearest(server, point, MOST + 1, tally, &count, NULL),
+	      CATFISH_ERROR_NO_ROOM, "the nearest 1000001 of 1000001");
+	fails(catfish_nearest(server, point, UINT64_MAX, tally, &count, NULL),
+	      CATFISH_ERROR_NO_ROOM, "gathered");
+	ck_assert_int_eq(count, 0);
+	succeeds(catfish_nearest(server, point, MOST, tally, &count, NULL));
+	ck_assert_int_eq(count, MOST);
+	end();
+}
+END_TEST
+
 START_TEST(stat_counts_it)
 {
 	const double point[2] = {0, 0};
@@ -426,6 +467,7 @@ Suite *test_suite(const char **why)
 	tcase_set_timeout(tc, 60);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
 		tcase_add_loop_test(tc, tests[i], 0, WAYS);
+	tcase_add_test(tc, more_than_a_million_are_not_gathered);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
