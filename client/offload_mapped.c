@@ -94,12 +94,14 @@ static int gather_leaf(void *context, const struct node *leaf, uint64_t hits)
 }
 
 /* Whether no page of the version had been touched when the last of them was
- * read, and the server was there to touch it. */
+ * read, and the server was there to touch it.  One that has closed the link may
+ * have a successor, with newer writes. */
 static int vouch(struct catfish *c, const struct root *root)
 {
 	if (GUARD("horizon", root_load_horizon(c->region) > root->version))
 		return ERR_AGAIN;
-	if (GUARD("owner-died", root_owner_died(c->region)))
+	if (GUARD("owner-died", root_owner_died(c->region) ||
+					fabric_server_has_left(c->link)))
 		return client_break(c, err_set(ERR_CONNECTION,
 					       "the server at %s has ended",
 					       c->address));

@@ -188,6 +188,11 @@ const void *fabric_map(const struct fabric_link *link, uint64_t *size)
 	return link->ops->map(link, size);
 }
 
+bool fabric_server_has_left(const struct fabric_link *link)
+{
+	return link->ops->server_has_left(link);
+}
+
 int fabric_poll(struct fabric_link *link, struct fabric_event *events,
 		size_t max)
 {
@@ -218,6 +223,10 @@ void fabric_close(struct fabric_link *link)
 
 int fabric_peer_has_gone(const struct fabric_link *link)
 {
-	return err_set(ERR_CONNECTION, link->is_server ? "the client has gone"
-						       : "the server has gone");
+	return err_set(ERR_CONNECTION,
+		       link->is_server
+			       ? "the client has gone"
+			       : "the server has gone, or has dropped this "
+				 "client, as it does when nothing is taken of "
+				 "an answer for long");
 }

@@ -159,6 +159,11 @@ int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
  * stays until the link is closed. */
 const void *fabric_map(const struct fabric_link *link, uint64_t *size);
 
+/* Whether the server had closed its end, or died, when what the caller read of
+ * a mapped region before was read.  Takes no poll to find out.  Only for a link
+ * with a map. */
+bool fabric_server_has_left(const struct fabric_link *link);
+
 struct fabric_event {
 	enum fabric_event_kind {
 		FABRIC_WRITE, /* the peer announced a WRITE */

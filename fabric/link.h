@@ -55,6 +55,7 @@ struct fabric_ops {
 	int (*read)(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie);
 	const void *(*map)(const struct fabric_link *link, uint64_t *size);
+	bool (*server_has_left)(const struct fabric_link *link);
 	int (*poll)(struct fabric_link *link, struct fabric_event *events,
 		    size_t max);
 	int (*arm)(struct fabric_link *link);

@@ -382,6 +382,7 @@ const struct fabric_ops fabric_shm_ops = {
 	.write_silently = fabric_shm_write_silently,
 	.read = fabric_shm_read,
 	.map = fabric_shm_map,
+	.server_has_left = fabric_shm_server_has_left,
 	.poll = fabric_shm_poll,
 	.arm = fabric_shm_arm,
 	.fd = fabric_shm_fd,

@@ -154,6 +154,11 @@ int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 	return 0;
 }
 
+bool fabric_shm_server_has_left(const struct fabric_link *link)
+{
+	return !server_was_there(shm_link_of(link));
+}
+
 const void *fabric_shm_map(const struct fabric_link *link, uint64_t *size)
 {
 	const struct shm_link *shm = shm_link_of(link);

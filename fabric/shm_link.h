@@ -64,6 +64,7 @@ int fabric_shm_write_silently(struct fabric_link *link, uint32_t offset,
 int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie);
 const void *fabric_shm_map(const struct fabric_link *link, uint64_t *size);
+bool fabric_shm_server_has_left(const struct fabric_link *link);
 int fabric_shm_poll(struct fabric_link *link, struct fabric_event *events,
 		    size_t max);
 int fabric_shm_arm(struct fabric_link *link);

@@ -513,18 +513,22 @@ START_TEST(a_read_fails_once_the_owner_has_ended)
 					 0x80000000};
 
 	ck_assert_int_eq(read_something(), 0);
+	ck_assert(!fabric_server_has_left(client));
 	memcpy(place.memory + TEST_OWNER_OFFSET, &words[_i], 4);
 	ck_assert_int_eq(read_something(), ERR_CONNECTION);
 	ck_assert_ptr_nonnull(strstr(err_text(), "the server has ended"));
+	ck_assert(fabric_server_has_left(client));
 }
 END_TEST
 
 START_TEST(a_read_fails_once_the_server_has_closed_the_link)
 {
 	ck_assert_int_eq(read_something(), 0);
+	ck_assert(!fabric_server_has_left(client));
 	fabric_close(server);
 	server = NULL;
 	ck_assert_int_eq(read_something(), ERR_CONNECTION);
+	ck_assert(fabric_server_has_left(client));
 }
 END_TEST
 
