@@ -83,7 +83,8 @@ struct catfish_options {
 
 	/* The longest wait to be connected and for each answer, in
 	 * milliseconds; 0: 10,000.  Writes, which wait when the region is
-	 * nearly full, and checks may take 60 times that. */
+	 * nearly full, checks, and what may wait behind a check (stat, save)
+	 * may take 60 times that. */
 	uint32_t timeout_ms;
 };
 
@@ -209,7 +210,9 @@ struct catfish_move {
 };
 
 /* What became of a call's writes.  They are applied in the order given, in
- * groups of which each becomes visible at once.
+ * groups of some hundreds.  Each group becomes visible at once, except one that
+ * touches more nodes than there are free pages: that becomes visible in several
+ * steps.
  *
  * It is set also when the call fails on the way: 'applied' then counts what the
  * server said it had applied.  When the connection was lost, the group that was
