@@ -41,6 +41,8 @@ refused() {
 
 # start OPTION...: a server that gets ready
 start_server() {
+	# Not by the server alone, which may be late: no earlier one is ready.
+	: >"$folder/ready"
 	"$catfishd" "$@" >"$folder/ready" 2>"$folder/log" &
 	server=$!
 	tries=0
