@@ -403,6 +403,7 @@ int region_pin(struct region *region, struct rtree_pin *pin)
 	struct root again;
 
 	root_load(region->root_page, &pin->root);
+	GUARD_PAUSE("pin");
 	int error = claim_slot(region, pin->root.version, &pin->slot);
 	if (error)
 		return error;
@@ -412,7 +413,7 @@ int region_pin(struct region *region, struct rtree_pin *pin)
 		 * Pairs with the fence in look_at_pins(). */
 		atomic_thread_fence(memory_order_seq_cst);
 		root_load(region->root_page, &again);
-		if (again.ref == pin->root.ref)
+		if (!GUARD("pin-again", again.ref != pin->root.ref))
 			return 0;
 		pin->root = again;
 		atomic_store(&region->pins[pin->slot].version, again.version);
