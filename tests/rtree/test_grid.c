@@ -173,6 +173,35 @@ START_TEST(a_grid_far_too_wide_or_too_narrow_does_not_suit)
 }
 END_TEST
 
+START_TEST(a_grid_whose_inner_cells_the_bounds_have_left_does_not_suit)
+{
+	struct random random;
+
+	random_seed(&random, test_seed() * SHAPES + _i);
+	for (uint64_t round = test_effort(2000); round-- > 0;) {
+		struct node node;
+		memset(&node, 0, sizeof(node));
+		node.bounds = shape_rect(_i, &random);
+		grid_lay(&node);
+		int d = (int)random_below(&random, DIMENSIONS);
+		double origin = node.header.origin[d];
+		double scale = node.header.scale[d];
+		double *min = &node.bounds.min[d], *max = &node.bounds.max[d];
+		double inside = *min;
+		*min = origin + 0.5 / scale;
+		if (isfinite(*min) && *min < *max &&
+		    grid_cell(*min, origin, scale) == 0 && grid_suits(&node))
+			ck_abort_msg("%a in the first cell", *min);
+		*min = inside;
+		*max = origin + (GRID_CELLS - 0.5) / scale;
+		if (isfinite(*max) && *min < *max &&
+		    grid_cell(*max, origin, scale) == GRID_CELLS - 1 &&
+		    grid_suits(&node))
+			ck_abort_msg("%a in the last cell", *max);
+	}
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	(void)why;
@@ -188,6 +217,10 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(grids,
 			    a_grid_far_too_wide_or_too_narrow_does_not_suit, 0,
 			    SHAPES);
+	tcase_add_loop_test(
+		grids,
+		a_grid_whose_inner_cells_the_bounds_have_left_does_not_suit, 0,
+		SHAPES);
 	suite_add_tcase(suite, grids);
 	return suite;
 }

@@ -76,15 +76,16 @@ END_TEST
 
 #else
 
-/* Which guard keeps which way of reading right. */
+/* Which guard keeps which way of reading right, and where somebody has to be
+ * slow for it to matter. */
 static const struct {
 	enum race_way way;
 	const char *guard;
+	const char *pause;
 } guarded[] = {
-	{RACE_PINNED, "pin"},
-	{RACE_MAPPED, "horizon"},
-	{RACE_COPIED, "retire-wait"},
-	{RACE_COPIED, "lease"},
+	{RACE_PINNED, "pin", ""},     {RACE_PINNED, "pin-again", "pin:1000:50"},
+	{RACE_MAPPED, "horizon", ""}, {RACE_COPIED, "retire-wait", ""},
+	{RACE_COPIED, "lease", ""},
 };
 
 enum { GUARDED = sizeof(guarded) / sizeof(guarded[0]) };
@@ -94,6 +95,7 @@ START_TEST(without_its_guard_an_answer_is_wrong)
 	struct race_result result;
 	uint64_t seed = test_seed(), searches = 3000, wrong = 0;
 
+	setenv("CATFISH_PAUSE", guarded[_i].pause, 1);
 	run(guarded[_i].way, seed, searches, &result);
 	check_right(&result);
 
@@ -103,7 +105,6 @@ START_TEST(without_its_guard_an_answer_is_wrong)
 		run(guarded[_i].way, seed, searches, &result);
 		wrong = result.verdict.wrong;
 	}
-	unsetenv("CATFISH_FAULT");
 	ck_assert_msg(wrong, "nothing was noticed without '%s'",
 		      guarded[_i].guard);
 }
