@@ -377,7 +377,9 @@ static void check_items_of(const struct load *load)
 	raw_close(&raw);
 }
 
-START_TEST(sigterm_under_load_saves_every_acknowledged_write)
+static const int ending_signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+START_TEST(a_signal_under_load_saves_every_acknowledged_write)
 {
 	enum { LOADS = 4 };
 	struct load loads[LOADS] = {0};
@@ -401,9 +403,9 @@ START_TEST(sigterm_under_load_saves_every_acknowledged_write)
 	pthread_create(&asker, NULL, ask_until_the_end, NULL);
 	usleep(500000);
 	/* The second must not cut short what the first began. */
-	kill(server.pid, SIGTERM);
+	kill(server.pid, ending_signals[_i]);
 	usleep(1000);
-	ck_assert_int_eq(daemon_end(&server, SIGTERM), 0);
+	ck_assert_int_eq(daemon_end(&server, ending_signals[_i]), 0);
 	for (int i = 0; i < LOADS; i++) {
 		pthread_join(loads[i].thread, NULL);
 		acknowledged += loads[i].acknowledged;
@@ -508,8 +510,9 @@ Suite *test_suite(const char **why)
 	tcase_add_test(
 		tests,
 		one_sided_clients_get_heartbeats_and_their_reports_count);
-	tcase_add_test(tests,
-		       sigterm_under_load_saves_every_acknowledged_write);
+	tcase_add_loop_test(tests,
+			    a_signal_under_load_saves_every_acknowledged_write,
+			    0, sizeof(ending_signals) / sizeof(int));
 	tcase_add_test(
 		tests,
 		a_region_that_needs_more_memory_is_refused_with_how_much);
