@@ -142,7 +142,9 @@ static int want_children(struct nearest *nearest, const struct node *node,
 	for (int i = 0; i < count; i++) {
 		if (bounds2[i] > worst)
 			continue;
-		node_ref ref = node->child[i];
+		/* Once: the memory may change under a mapped reader. */
+		node_ref ref =
+			__atomic_load_n(&node->child[i], __ATOMIC_RELAXED);
 		uint64_t page = node_ref_page(ref);
 		if (page == 0 || page >= nearest->page_count)
 			return walk_wrong_ref(ref, nearest->page_count);
