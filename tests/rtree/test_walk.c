@@ -388,7 +388,11 @@ START_TEST(a_ref_out_of_the_region_is_damage)
 
 	for (int w = 0; w < 4; w++) {
 		struct image other = image;
+		struct walk walk;
 		other.root = wrong[w];
+		ck_assert_int_eq(walk_begin(&walk, &everywhere, RELATION_WITHIN,
+					    other.root, other.page_count),
+				 ERR_DAMAGED);
 		ck_assert_int_eq(search(&other), ERR_DAMAGED);
 		node_ref *child = &image_node(&image, image.root)->child[1];
 		node_ref right = *child;
