@@ -428,7 +428,7 @@ static void be_infinite(const struct file *file)
 
 static void be_inverted(const struct file *file)
 {
-	struct rect *rect = &first_leaf(file)->rect[2];
+	struct rect *rect = &first_leaf(file)->rect[1];
 
 	rect->max[0] = nextafter(rect->min[0], -INFINITY);
 }
