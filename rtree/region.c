@@ -266,9 +266,11 @@ static bool is_leased(const struct region *region, uint64_t time_ns,
 {
 	if (now - time_ns >= region->lease_ns)
 		return false;
-	return atomic_load(&region->readers) ||
-	       now < atomic_load(&region->last_reader_left_ns) +
-			       region->lease_ns;
+	if (atomic_load(&region->readers))
+		return true;
+	/* 0: there never was one. */
+	uint64_t left_ns = atomic_load(&region->last_reader_left_ns);
+	return left_ns && now < left_ns + region->lease_ns;
 }
 
 static void free_page(struct region *region, const struct retired_page *page,
