@@ -238,6 +238,7 @@ void order_by_tiles(struct order_key *keys, const struct order_leaves *leaves,
 
 enum {
 	CURVE_BITS = 32 / DIMENSIONS, /* for each dimension */
+	CURVE_CELLS = 1 << CURVE_BITS,
 	DIGIT_BITS = 11,
 	DIGITS = 1 << DIGIT_BITS,
 	PASSES = 3,
@@ -329,6 +330,9 @@ static void place_keys(void *context, unsigned i, uint64_t begin, uint64_t end)
 		for (int d = 0; d < DIMENSIONS; d++) {
 			float c = (key->centre[d] - sort->min[d]) *
 				  sort->scale[d];
+			/* Of centres that are hardly apart the scale is
+			 * infinite, and so may this be, or NaN. */
+			c = c < CURVE_CELLS - 1 ? c : CURVE_CELLS - 1;
 			cell[d] = c > 0 ? (uint32_t)c : 0;
 		}
 		key->curve = curve_place(cell);
@@ -385,7 +389,7 @@ static void measure(struct sort *sort, uint64_t count)
 			max = c > max ? c : max;
 		}
 		sort->min[d] = min;
-		float cells = (float)((1 << CURVE_BITS) - 1);
+		float cells = CURVE_CELLS - 1;
 		/* Just below, for the rounding of the greatest. */
 		sort->scale[d] =
 			max > min ? cells * 0.999999f / (max - min) : 0;
