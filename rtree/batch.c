@@ -47,7 +47,7 @@ void rtree_batch_commit(struct rtree_batch *batch, uint64_t *version)
 		return;
 	}
 	/* Each version has a root of its own: by its birth it is known. */
-	assert(node_ref_birth(batch->root) == (uint32_t)batch->version);
+	assert(node_ref_birth(batch->root) == node_birth_kept(batch->version));
 	region_publish(region, batch->version, batch->root, batch->item_count);
 	region_retire(region, batch->dropped, batch->dropped_count);
 	for (size_t i = 0; i < batch->spare_count; i++)

@@ -57,7 +57,7 @@ static int check_ref(struct check *check, node_ref ref)
 			      (unsigned long long)page);
 	check->seen[page / 8] |= (uint8_t)(1 << page % 8);
 	if (node->header.kind != NODE_KIND || node->header.page != page ||
-	    (uint32_t)node->header.birth != node_ref_birth(ref) ||
+	    node_birth_kept(node->header.birth) != node_ref_birth(ref) ||
 	    node->header.birth > check->version)
 		return broken(3, node, "page %llu, birth %u was named",
 			      (unsigned long long)page, node_ref_birth(ref));

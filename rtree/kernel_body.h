@@ -155,7 +155,7 @@ INLINE bool is_wanted(const struct node *node, struct header_word word,
 			    (uint64_t)word_count(word) << 32 |
 			    node_ref_page(goal.ref);
 	uint64_t differs = (word.value ^ expected) |
-			   GUARD("birth", (uint32_t)node->header.birth ^
+			   GUARD("birth", node_birth_kept(node->header.birth) ^
 						  node_ref_birth(goal.ref));
 
 	return !differs && level <= NODE_LEVEL_MAX &&

@@ -35,6 +35,11 @@
 #define RTREE_FANOUT 64
 #endif
 
+/* Bits of a birth that a ref has; fewer show what happens when they wrap. */
+#ifndef RTREE_BIRTH_BITS
+#define RTREE_BIRTH_BITS 32
+#endif
+
 enum {
 	NODE_CAPACITY = RTREE_FANOUT, /* entries at most */
 	NODE_LANES = 64,     /* entries that the arrays have room for */
@@ -45,17 +50,25 @@ enum {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	      "the bytes of a region are little-endian");
+static_assert(RTREE_BIRTH_BITS >= 2 && RTREE_BIRTH_BITS <= 32,
+	      "half of a ref is the birth");
 static_assert(NODE_CAPACITY >= 4 && NODE_CAPACITY <= NODE_LANES,
 	      "a split must leave two entries on either side");
 
-/* How one node names another: page number and birth, the low 32 bits of the
+/* How one node names another: page number and birth, the low bits of the
  * version in which that node was written.  Eight bytes, so that it is loaded
  * and stored whole. */
 typedef uint64_t node_ref;
 
+/* What a ref keeps of a birth. */
+static inline uint32_t node_birth_kept(uint64_t birth)
+{
+	return (uint32_t)(birth & ((UINT64_C(1) << RTREE_BIRTH_BITS) - 1));
+}
+
 static inline node_ref node_ref_make(uint32_t page, uint64_t birth)
 {
-	return (uint64_t)page << 32 | (uint32_t)birth;
+	return (uint64_t)page << 32 | node_birth_kept(birth);
 }
 
 static inline uint32_t node_ref_page(node_ref ref)

@@ -159,12 +159,15 @@ static void write_record(struct region *region)
 				   region->item_count};
 
 	store_relaxed(&record->identity, region->identity);
-	store_relaxed(&record->version, region->version);
+	/* Release: whoever loads this version sees the root before it, or a
+	 * later one.  Pairs with the first acquire in load_between(). */
+	atomic_store_explicit(&record->version, region->version,
+			      memory_order_release);
 	store_relaxed(&record->horizon, region->horizon);
 	store_relaxed(&record->item_count, region->item_count);
 	GUARD_PAUSE("publish");
 	/* Release: whoever loads this root sees the nodes below it and the
-	 * version.  Pairs with the acquire in root_load(). */
+	 * version.  Pairs with the second acquire in load_between(). */
 	atomic_store_explicit(&record->root, region->root,
 			      memory_order_release);
 	store_relaxed(&record->checksum, checksum64(words, sizeof(words)));
@@ -415,7 +418,7 @@ int region_pin(struct region *region, struct rtree_pin *pin)
 		 * Pairs with the fence in look_at_pins(). */
 		atomic_thread_fence(memory_order_seq_cst);
 		root_load(region->root_page, &again);
-		if (!GUARD("pin-again", again.ref != pin->root.ref))
+		if (!GUARD("pin-again", again.version != pin->root.version))
 			return 0;
 		pin->root = again;
 		atomic_store(&region->pins[pin->slot].version, again.version);

@@ -75,7 +75,8 @@ int root_decode(const void *line, struct root *root);
 
 /* Loads the newest published version from memory that is mapped, without a
  * checksum: the 8-byte root ref is loaded whole, and 'version' follows from its
- * birth.  'horizon' and 'item_count' may be of a later version. */
+ * birth, however long the thread is stopped meanwhile.  'horizon' and
+ * 'item_count' may be of a later version. */
 void root_load(const struct root_page *page, struct root *root);
 
 /* Loads the horizon after everything that was read of the region before.

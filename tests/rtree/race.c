@@ -368,7 +368,8 @@ static void race_init(struct race *race, const struct race_options *options)
 	uint64_t trees = options->way == RACE_PINNED ? options->readers : 1;
 	const struct rtree_options tree_options = {
 		.size = rtree_size_min() + 60 * trees * RTREE_PAGE_SIZE,
-		.lease_ns = leases_ns[options->way],
+		.lease_ns = options->lease_ns ? options->lease_ns
+					      : leases_ns[options->way],
 	};
 	struct rtree_region region;
 

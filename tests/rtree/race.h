@@ -26,6 +26,7 @@ struct race_options {
 	unsigned readers;
 	uint64_t searches; /* of each reader */
 	uint64_t seed;
+	uint64_t lease_ns; /* 0: what suits the way */
 };
 
 struct race_result {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "tests/lib/test.h"
 #include "tests/rtree/effort.h"
 #include "tests/rtree/race.h"
@@ -19,22 +20,14 @@ static const char *const way_names[] = {
 	[RACE_COPIED] = "copied",
 };
 
-static void run(enum race_way way, uint64_t seed, uint64_t searches,
-		struct race_result *result)
+static void run(const struct race_options *options, struct race_result *result)
 {
-	const struct race_options options = {
-		.way = way,
-		.readers = 3,
-		.searches = searches,
-		.seed = seed,
-	};
-
-	race_run(&options, result);
+	race_run(options, result);
 	const struct history_verdict *v = &result->verdict;
 	printf("%s, seed %llu: %llu searches, %llu not empty, of %llu versions "
 	       "among %llu; %llu overlapped a publication, %llu retries; "
 	       "%llu wrong, %llu failed, %llu outdated\n",
-	       way_names[way], (unsigned long long)seed,
+	       way_names[options->way], (unsigned long long)options->seed,
 	       (unsigned long long)v->answers, (unsigned long long)v->not_empty,
 	       (unsigned long long)v->versions,
 	       (unsigned long long)result->publications,
@@ -71,13 +64,14 @@ static bool shows_enough(const struct race_result *result)
 
 /* All is right, again and again until enough is shown: on a busy machine the
  * readers and the writer may never run at the same time. */
-static void run_right(enum race_way way, uint64_t seed, uint64_t searches)
+static void run_right(const struct race_options *options)
 {
 	enum { ROUNDS_MAX = 50 };
+	struct race_options next = *options;
 	struct race_result result;
 
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		run(way, seed + (uint64_t)round, searches, &result);
+	for (int round = 0; round < ROUNDS_MAX; round++, next.seed++) {
+		run(&next, &result);
 		check_right(&result);
 		if (shows_enough(&result))
 			return;
@@ -89,7 +83,29 @@ static void run_right(enum race_way way, uint64_t seed, uint64_t searches)
 
 START_TEST(every_answer_is_the_version_that_it_names)
 {
-	run_right(_i, test_seed(), test_effort(12000));
+	const struct race_options options = {
+		.way = _i,
+		.readers = 3,
+		.searches = test_effort(12000),
+		.seed = test_seed(),
+	};
+
+	run_right(&options);
+}
+END_TEST
+
+/* Shorter than any search, so that pages are used again below all of them. */
+START_TEST(a_lease_of_microseconds_spoils_no_answer)
+{
+	const struct race_options options = {
+		.way = _i,
+		.readers = 3,
+		.searches = test_effort(12000),
+		.seed = test_seed(),
+		.lease_ns = 2 * NS_PER_US,
+	};
+
+	run_right(&options);
 }
 END_TEST
 
@@ -102,25 +118,34 @@ static const struct {
 	const char *guard;
 	const char *pause;
 } guarded[] = {
-	{RACE_PINNED, "pin", ""},     {RACE_PINNED, "pin-again", "pin:1000:50"},
-	{RACE_MAPPED, "horizon", ""}, {RACE_COPIED, "retire-wait", ""},
+	{RACE_PINNED, "pin", ""},
+	{RACE_PINNED, "pin-again", "pin:1000:50"},
+	{RACE_MAPPED, "horizon", ""},
+	{RACE_COPIED, "retire-wait", ""},
 	{RACE_COPIED, "lease", ""},
+	{RACE_MAPPED, "birth-wrap", "root:1000:50"},
 };
 
 enum { GUARDED = sizeof(guarded) / sizeof(guarded[0]) };
 
 START_TEST(without_its_guard_an_answer_is_wrong)
 {
+	struct race_options options = {
+		.way = guarded[_i].way,
+		.readers = 3,
+		.searches = 3000,
+		.seed = test_seed(),
+	};
 	struct race_result result;
-	uint64_t seed = test_seed(), searches = 3000, wrong = 0;
+	uint64_t wrong = 0;
 
 	setenv("CATFISH_PAUSE", guarded[_i].pause, 1);
-	run_right(guarded[_i].way, seed, searches);
+	run_right(&options);
 
 	printf("the same without '%s':\n", guarded[_i].guard);
 	setenv("CATFISH_FAULT", guarded[_i].guard, 1);
 	for (int round = 0; !wrong && round < 20; round++) {
-		run(guarded[_i].way, seed, searches, &result);
+		run(&options, &result);
 		wrong = result.verdict.wrong;
 	}
 	ck_assert_msg(wrong, "nothing was noticed without '%s'",
@@ -143,6 +168,10 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(
 		races, every_answer_is_the_version_that_it_names, RACE_PINNED,
 		TEST_UNDER_TSAN ? RACE_PINNED + 1 : RACE_COPIED + 1);
+	if (!TEST_UNDER_TSAN)
+		tcase_add_loop_test(races,
+				    a_lease_of_microseconds_spoils_no_answer,
+				    RACE_MAPPED, RACE_COPIED + 1);
 #else
 	if (TEST_UNDER_TSAN) {
 		*why = "it is about races";
