@@ -212,7 +212,6 @@ struct averages {
 	double filter_bytes; /* when the rest of a leaf waits for its filter */
 	double ns;
 	double group_ns;
-	double hits;
 };
 
 static struct averages average(const struct bench *b, const struct layout *l,
@@ -229,7 +228,6 @@ static struct averages average(const struct bench *b, const struct layout *l,
 				matches * (double)l->exact_read,
 		.ns = median(r->ns, b->rounds),
 		.group_ns = median(r->group_ns, b->rounds),
-		.hits = (double)r->answer.hits / queries,
 	};
 	a.bytes = l->pages == 2 ? a.filter_bytes
 				: inner * (double)l->inner_read +
@@ -287,36 +285,57 @@ static void print_sizes(const struct bench *b)
 	}
 }
 
-static void print_set(struct bench *b, size_t s)
+static void print_head(const struct bench *b, const char *each)
 {
-	const struct set *set = &b->sets[s];
+	printf("\n| layout |");
+	for (size_t s = 0; s < SETS; s++)
+		printf(" %s: %s |", b->sets[s].name, each);
+	printf("\n|---|--:|--:|--:|--:|\n");
+}
 
-	printf("\nqueries: %s, %zu, of %.2f hits\n\n"
-	       "| layout | nodes | bytes read | filter first | ns | ns in "
-	       "groups |\n|---|--:|--:|--:|--:|--:|\n",
-	       set->name, set->count,
-	       (double)b->results[0][s].answer.hits / (double)set->count);
+static void print_counts(struct bench *b)
+{
+	print_head(b, "nodes / bytes read / filter first");
 	for (size_t i = 0; i < b->subject_count; i++) {
 		const struct layout *l = b->subjects[i].layout;
-		struct averages a = average(b, l, set, &b->results[i][s]);
-		printf("| %s | %.2f | %.0f | %.0f | %.0f | %.0f |\n", l->name,
-		       a.nodes, a.bytes, a.filter_bytes, a.ns, a.group_ns);
+		printf("| %s |", l->name);
+		for (size_t s = 0; s < SETS; s++) {
+			struct averages a =
+				average(b, l, &b->sets[s], &b->results[i][s]);
+			printf(" %.2f / %.0f / %.0f |", a.nodes, a.bytes,
+			       a.filter_bytes);
+		}
+		printf("\n");
+	}
+}
+
+static void print_times(struct bench *b)
+{
+	print_head(b, "ns / in groups");
+	for (size_t i = 0; i < b->subject_count; i++) {
+		const struct layout *l = b->subjects[i].layout;
+		printf("| %s |", l->name);
+		for (size_t s = 0; s < SETS; s++) {
+			struct averages a =
+				average(b, l, &b->sets[s], &b->results[i][s]);
+			printf(" %.0f / %.0f |", a.ns, a.group_ns);
+		}
+		printf("\n");
 	}
 }
 
 static void report(struct bench *b)
 {
-	if (b->table)
+	if (b->table) {
 		print_sizes(b);
-	for (size_t s = 0; s < SETS; s++) {
-		if (b->table) {
-			print_set(b, s);
-			continue;
-		}
+		print_counts(b);
+		print_times(b);
+		return;
+	}
+	for (size_t s = 0; s < SETS; s++)
 		for (size_t i = 0; i < b->subject_count; i++)
 			print_json(b, &b->subjects[i], &b->sets[s],
 				   &b->results[i][s]);
-	}
 }
 
 /* --- The command line ---------------------------------------------------- */
