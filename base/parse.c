@@ -206,8 +206,8 @@ int parse_rect(const char *text, struct rect *rect)
 	if (read_corner(&rest, read.min) || *rest++ != ',' ||
 	    read_corner(&rest, read.max) || *rest)
 		return err_set(ERR_USAGE,
-			       "expected a box xmin,ymin,xmax,ymax of finite "
-			       "numbers, not '%s'",
+			       "expected a box " RECT_COLUMNS
+			       " of finite numbers, not '%s'",
 			       text);
 	if (parse_check_rect(&read))
 		return ERR_USAGE;
@@ -221,10 +221,11 @@ int parse_point(const char *text, double point[DIMENSIONS])
 	double read[DIMENSIONS];
 
 	if (read_corner(&rest, read) || *rest)
-		return err_set(ERR_USAGE,
-			       "expected a point x,y of finite numbers, not "
-			       "'%s'",
-			       text);
+		return err_set(
+			ERR_USAGE,
+			"expected a point " DIMENSIONAL(
+				"x,y", "x,y,z") " of finite numbers, not '%s'",
+			text);
 	memcpy(point, read, sizeof(read));
 	return 0;
 }

@@ -29,10 +29,10 @@ int parse_uint64(const char *text, uint64_t *value);
 /* A finite double. */
 int parse_double(const char *text, double *value);
 
-/* "xmin,ymin,xmax,ymax": a valid rectangle. */
+/* RECT_COLUMNS, such as "xmin,ymin,xmax,ymax": a valid rectangle. */
 int parse_rect(const char *text, struct rect *rect);
 
-/* "x,y": a finite point. */
+/* "x,y", or "x,y,z": a finite point. */
 int parse_point(const char *text, double point[DIMENSIONS]);
 
 /* Checks that a point from outside is finite; ERR_DATA otherwise. */

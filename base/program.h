@@ -9,6 +9,8 @@
  *
  * Thread-safety: for the main thread. */
 
+#include <stddef.h>
+
 #include "base/err.h"
 
 /* Names the program, "catfishd" or "catfish query", in what it says; the string
@@ -27,6 +29,14 @@ enum exit_status program_fail(int error);
  * EXIT_USAGE. */
 enum exit_status program_usage_error(const char *format, ...)
 	__attribute__((format(printf, 1, 2)));
+
+/* The name of this program's file. */
+int program_own_name(char *name, size_t size);
+
+/* Becomes the program of that name beside this one, as in a build tree, or else
+ * in 'folder', with the command line 'argv'.  Returns only when it can't:
+ * ERR_SYSTEM. */
+int program_become(const char *name, const char *folder, char **argv);
 
 /* Flushes standard output.  What could not be written, now or earlier, is an
  * error: ERR_NO_ROOM on a full disk, ERR_SYSTEM. */

@@ -11,7 +11,26 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { DIMENSIONS = 2 };
+/* The same source is compiled for rectangles in the plane, the default, and for
+ * boxes in space, which are called rectangles too. */
+#ifndef CATFISH_DIMENSIONS
+#define CATFISH_DIMENSIONS 2
+#endif
+
+enum { DIMENSIONS = CATFISH_DIMENSIONS };
+
+/* The one of two string literals that is for these dimensions, such as the
+ * names of a rectangle's coordinates. */
+#if CATFISH_DIMENSIONS == 2
+#define DIMENSIONAL(two, three) two
+#elif CATFISH_DIMENSIONS == 3
+#define DIMENSIONAL(two, three) three
+#else
+#error "CATFISH_DIMENSIONS must be 2 or 3"
+#endif
+
+#define RECT_COLUMNS                                                           \
+	DIMENSIONAL("xmin,ymin,xmax,ymax", "xmin,ymin,zmin,xmax,ymax,zmax")
 
 /* An axis-aligned rectangle.  Both corners belong to it, so touching edges
  * intersect.  Valid when all coordinates are finite and min <= max. */

@@ -8,6 +8,11 @@
  * rectangle.  A rectangle is an array of four finite doubles, xmin, ymin, xmax,
  * ymax, with min <= max; its edges belong to it.
  *
+ * For three dimensions define CATFISH_DIMENSIONS as 3 and link libcatfish3d, as
+ * pkg-config's catfish3d says; rectangles are then arrays of six, xmin, ymin,
+ * zmin, xmax, ymax, zmax.  What is compiled for the one and linked with the
+ * other doesn't link.
+ *
  *	struct catfish *server = NULL;
  *	int error = catfish_connect("shm:///run/catfish.sock", NULL, &server);
  *	if (!error)
@@ -39,10 +44,20 @@ extern "C" {
 
 #define CATFISH_API __attribute__((visibility("default")))
 
+#ifndef CATFISH_DIMENSIONS
+#define CATFISH_DIMENSIONS 2
+#endif
+
+#if CATFISH_DIMENSIONS == 3
+#define catfish_connect catfish_connect_3d
+#elif CATFISH_DIMENSIONS != 2
+#error "CATFISH_DIMENSIONS must be 2 or 3"
+#endif
+
 enum catfish_error {
 	CATFISH_OK = 0,
 	CATFISH_ERROR_USAGE = -1,	/* an argument that can't be right */
-	CATFISH_ERROR_UNSUPPORTED = -2, /* not possible over this fabric */
+	CATFISH_ERROR_UNSUPPORTED = -2, /* not possible with this server */
 	CATFISH_ERROR_CONNECTION = -3,	/* no server, or it has gone or hangs */
 	CATFISH_ERROR_PROTOCOL = -4,	/* the server speaks otherwise */
 	CATFISH_ERROR_BUSY = -5,	/* try again later */
@@ -95,7 +110,8 @@ struct catfish_options {
  * CATFISH_ERROR_PROTOCOL when one of another release does,
  * CATFISH_ERROR_BUSY when it takes no more clients, and
  * CATFISH_ERROR_UNSUPPORTED when the options want a path that the fabric
- * doesn't have: offloading over tcp. */
+ * doesn't have (offloading over tcp), or the server's items have other
+ * dimensions. */
 CATFISH_API int catfish_connect(const char *address,
 				const struct catfish_options *options,
 				struct catfish **server);
@@ -117,7 +133,7 @@ enum catfish_relation {
 };
 
 struct catfish_query {
-	double box[4];
+	double box[2 * CATFISH_DIMENSIONS];
 	enum catfish_relation relation;
 	uint64_t limit; /* items at most, any of those that match; 0: all */
 };
@@ -151,7 +167,8 @@ struct catfish_answer {
  * 'box' lives until the function returns.  It must not use the connection.
  * Another value than 0 ends the search, which then returns 0 as well; the rest
  * of the answer is counted and not handed out. */
-typedef int catfish_found(void *context, int64_t id, const double box[4]);
+typedef int catfish_found(void *context, int64_t id,
+			  const double box[2 * CATFISH_DIMENSIONS]);
 
 /* Searches.  'answer' may be NULL.  CATFISH_ERROR_DATA when the query's
  * rectangle is none. */
@@ -161,9 +178,9 @@ CATFISH_API int catfish_search(struct catfish *server,
 			       struct catfish_answer *answer);
 
 /* Searches into arrays of the caller: 'ids' and, unless NULL, 'boxes' (four
- * doubles each) have room for 'capacity' items.  'answer->count' is how many
- * matched; those beyond the capacity are counted and not stored.  When it fails
- * the arrays may have been written to. */
+ * doubles each, or six) have room for 'capacity' items.  'answer->count' is how
+ * many matched; those beyond the capacity are counted and not stored.  When it
+ * fails the arrays may have been written to. */
 CATFISH_API int catfish_search_into(struct catfish *server,
 				    const struct catfish_query *query,
 				    int64_t *ids, double *boxes,
@@ -179,13 +196,14 @@ CATFISH_API int catfish_count(struct catfish *server,
 /* Called once for each item, the nearest first; otherwise as catfish_found.
  * 'distance' is Euclidean, from the point to the nearest point of the item's
  * rectangle: 0 when the point lies in it.  Beyond some 1e154 it is infinite. */
-typedef int catfish_neighbour(void *context, int64_t id, const double box[4],
+typedef int catfish_neighbour(void *context, int64_t id,
+			      const double box[2 * CATFISH_DIMENSIONS],
 			      double distance);
 
-/* Finds the 'k' items nearest to a point, x and y, or all when there are fewer.
- * They come in order of distance, and where squared distances are equal in
- * order of id, which also decides who is among the 'k'; of items that have the
- * id in common, too, any.
+/* Finds the 'k' items nearest to a point, x, y (and z), or all when there are
+ * fewer. They come in order of distance, and where squared distances are equal
+ * in order of id, which also decides who is among the 'k'; of items that have
+ * the id in common, too, any.
  *
  * By messaging only, so far: on a connection that offloads the server is asked
  * all the same, and the answer's 'path' says so.  It gathers all 'k' before the
@@ -193,7 +211,8 @@ typedef int catfish_neighbour(void *context, int64_t id, const double box[4],
  *
  * 'answer' may be NULL.  CATFISH_ERROR_DATA when the point is not finite,
  * CATFISH_ERROR_USAGE when 'k' is 0. */
-CATFISH_API int catfish_nearest(struct catfish *server, const double point[2],
+CATFISH_API int catfish_nearest(struct catfish *server,
+				const double point[CATFISH_DIMENSIONS],
 				uint64_t k, catfish_neighbour *found,
 				void *context, struct catfish_answer *answer);
 
@@ -201,12 +220,12 @@ CATFISH_API int catfish_nearest(struct catfish *server, const double point[2],
 
 struct catfish_item {
 	int64_t id;
-	double box[4];
+	double box[2 * CATFISH_DIMENSIONS];
 };
 
 struct catfish_move {
 	struct catfish_item item; /* as it is */
-	double to[4];
+	double to[2 * CATFISH_DIMENSIONS];
 };
 
 /* What became of a call's writes.  They are applied in the order given, in

@@ -172,6 +172,12 @@ static int check_hello(const struct catfish *c, const struct wire_hello *answer)
 			       " and this client %d: use the same release "
 			       "of both",
 			       c->address, answer->version, WIRE_VERSION);
+	int dimensions = node_layout_dimensions(answer->fingerprint);
+	if (dimensions && dimensions != DIMENSIONS)
+		return err_set(ERR_UNSUPPORTED,
+			       "the server at %s holds items of %d dimensions, "
+			       "and this is a client for %d",
+			       c->address, dimensions, DIMENSIONS);
 	if (answer->fingerprint != RTREE_LAYOUT_FINGERPRINT)
 		return err_set(ERR_PROTOCOL,
 			       "the server at %s lays out its nodes in another "

@@ -130,7 +130,7 @@ static int hand_out(const struct search *s, const struct client_entries *items)
 	const struct wire_item *wire = items->first;
 
 	for (uint32_t i = 0; i < items->count; i++) {
-		double box[4];
+		double box[2 * DIMENSIONS];
 		memcpy(box, &wire[i].rect, sizeof(box));
 		int stop = s->found(s->context, wire[i].id, box);
 		if (stop)

@@ -35,8 +35,8 @@ static int hand_out(const struct nearest_call *call,
 static int take_totals(struct catfish *c, struct nearest_call *call,
 		       const struct wire_found *found);
 
-int catfish_nearest(struct catfish *c, const double point[2], uint64_t k,
-		    catfish_neighbour *found, void *context,
+int catfish_nearest(struct catfish *c, const double point[CATFISH_DIMENSIONS],
+		    uint64_t k, catfish_neighbour *found, void *context,
 		    struct catfish_answer *answer)
 {
 	struct nearest_call call = {.found = found, .context = context};
@@ -144,7 +144,7 @@ static int hand_out(const struct nearest_call *call,
 	const struct wire_neighbour *wire = neighbours->first;
 
 	for (uint32_t i = 0; i < neighbours->count; i++) {
-		double box[4];
+		double box[2 * DIMENSIONS];
 		memcpy(box, &wire[i].item.rect, sizeof(box));
 		int stop = call->found(call->context, wire[i].item.id, box,
 				       wire[i].distance);

@@ -63,15 +63,17 @@ int catfish_count(struct catfish *c, const struct catfish_query *query,
 	return catfish_error_of(error);
 }
 
-static int store_item(void *context, int64_t id, const double box[4])
+static int store_item(void *context, int64_t id, const double *box)
 {
+	enum { NUMBERS = 2 * DIMENSIONS };
 	struct store *store = context;
 
 	if (store->count == store->capacity)
 		return 0;
 	store->ids[store->count] = id;
 	if (store->boxes)
-		memcpy(store->boxes + 4 * store->count, box, 4 * sizeof(*box));
+		memcpy(store->boxes + NUMBERS * store->count, box,
+		       NUMBERS * sizeof(*box));
 	store->count++;
 	return 0;
 }
@@ -121,7 +123,7 @@ static int take_query(const struct catfish_query *query, struct search *s)
 		return err_set(ERR_USAGE, "there is no relation %d",
 			       (int)query->relation);
 	}
-	static_assert(sizeof(s->box) == sizeof(query->box), "two dimensions");
+	static_assert(sizeof(s->box) == sizeof(query->box), "a rectangle");
 	memcpy(&s->box, query->box, sizeof(s->box));
 	s->limit = s->found ? query->limit : 0;
 	int error = parse_check_rect(&s->box);

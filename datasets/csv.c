@@ -52,11 +52,18 @@ struct csv_reader {
 	char buffer[BUFFER_SIZE + 1]; /* and a 0 behind the end */
 };
 
-/* In the order of the documentation, items having the first five. */
+/* In the order of the documentation, moves having more of them than items. */
 static const struct column all_columns[COLUMNS_MAX] = {
+#if CATFISH_DIMENSIONS == 2
 	{"id", SLOT_ID}, {"xmin", 0},	  {"ymin", 1},
 	{"xmax", 2},	 {"ymax", 3},	  {"new_xmin", 4},
 	{"new_ymin", 5}, {"new_xmax", 6}, {"new_ymax", 7},
+#else
+	{"id", SLOT_ID},  {"xmin", 0},	   {"ymin", 1},	    {"zmin", 2},
+	{"xmax", 3},	  {"ymax", 4},	   {"zmax", 5},	    {"new_xmin", 6},
+	{"new_ymin", 7},  {"new_zmin", 8}, {"new_xmax", 9}, {"new_ymax", 10},
+	{"new_zmax", 11},
+#endif
 };
 
 static int create(int fd, const char *name, struct csv_reader **reader);
@@ -123,7 +130,8 @@ int csv_next_move(struct csv_reader *reader, struct csv_move *move)
 	move->item.id = record.id;
 	more = set_rect(reader, record.number, &move->item.rect);
 	if (!more)
-		more = set_rect(reader, record.number + 4, &move->to);
+		more = set_rect(reader, record.number + 2 * DIMENSIONS,
+				&move->to);
 	return more ? more : 1;
 }
 
@@ -312,11 +320,9 @@ static int read_header(struct csv_reader *reader, enum csv_kind kind)
 	if (reader->column_count < wanted)
 		return bad_line(reader,
 				"%d columns; it needs all of "
-				"id,xmin,ymin,xmax,ymax%s",
+				"id," RECT_COLUMNS "%s",
 				reader->column_count,
-				kind == CSV_MOVES ? ",new_xmin,new_ymin,"
-						    "new_xmax,new_ymax"
-						  : "");
+				kind == CSV_MOVES ? "," CSV_NEW_COLUMNS : "");
 	return 0;
 }
 
@@ -373,6 +379,11 @@ static int add_column(struct csv_reader *reader, int wanted, const char *name,
 			reader->column[reader->column_count++] = all_columns[i];
 			return 0;
 		}
+	if (DIMENSIONS == 2 && (strstr(shown, "zmin") || strstr(shown, "zmax")))
+		return bad_line(reader,
+				"column '%s': give --dimensions 3 for "
+				"rectangles with a z",
+				shown);
 	return bad_line(reader, "unknown column '%s'", shown);
 }
 
@@ -478,7 +489,7 @@ static int set_rect(const struct csv_reader *reader, const double *number,
 		rect->max[d] = number[DIMENSIONS + d];
 		if (rect->min[d] > rect->max[d])
 			return bad_line(reader, "%cmin %g is above %cmax %g",
-					"xy"[d], rect -> min[d], "xy"[d],
+					"xyz"[d], rect -> min[d], "xyz"[d],
 					rect -> max[d]);
 	}
 	return 0;

@@ -10,6 +10,8 @@
  *	items: id,xmin,ymin,xmax,ymax
  *	moves: id,xmin,ymin,xmax,ymax,new_xmin,new_ymin,new_xmax,new_ymax
  *
+ * In three dimensions there are zmin and zmax, and new_zmin and new_zmax, too.
+ *
  * Every further line has one number per column.  Lines end with LF or CRLF, the
  * last may end with the file; a number may stand in double quotes and between
  * spaces; empty lines and a byte order mark are skipped.  Everything else is
@@ -23,6 +25,10 @@
 #include <stdint.h>
 
 #include "base/rect.h"
+
+#define CSV_NEW_COLUMNS                                                        \
+	DIMENSIONAL("new_xmin,new_ymin,new_xmax,new_ymax",                     \
+		    "new_xmin,new_ymin,new_zmin,new_xmax,new_ymax,new_zmax")
 
 enum csv_kind {
 	CSV_ITEMS,

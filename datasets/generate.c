@@ -103,7 +103,7 @@ static int check_options(const struct generate_options *options)
 					  "scale, for queries");
 	if (given && !(edge > 0 && edge <= 1))
 		return err_set(ERR_USAGE,
-			       "%g is no fraction of the unit square's edge: "
+			       "%g is no fraction of the extent's edge: "
 			       "it must be above 0 and at most 1",
 			       edge);
 	if (options->count > INT64_MAX)

@@ -8,8 +8,9 @@
  * compiler: it is made from the integers of base/random.h with additions,
  * multiplications and divisions of doubles alone, which IEEE 754 fixes.
  *
- * All rectangles lie in the unit square.  Centres are drawn there, then both
- * edges; what would stick out is cut off.  Ids are 1, 2, ... count.
+ * All rectangles lie in the unit square, or in three dimensions the unit cube.
+ * Centres are drawn there, then all edges; what would stick out is cut off. Ids
+ * are 1, 2, ... count.
  *
  * uniform: centres uniform, edges uniform in (0, edge], as "Uniform" of the
  *	R*-tree (Beckmann, Kriegel, Schneider and Seeger, SIGMOD 1990).

@@ -5,6 +5,7 @@
 
 #include "datasets/geometry.h"
 
+#include <float.h>
 #include <geos_c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ struct geometry {
 enum { PREDICATE_FAILED = 2 };
 
 static void keep_message(const char *message, void *geometry);
+static int check_relation(enum relation relation);
 static int parse(struct geometry *geometry, const char *wkt);
 static int check(struct geometry *geometry);
 static int find_envelope(struct geometry *geometry);
@@ -43,7 +45,9 @@ int geometry_create(const char *wkt, enum relation relation,
 	GEOSContext_setErrorMessageHandler_r(new->context, keep_message, new);
 	new->relation = relation;
 
-	int error = parse(new, wkt);
+	int error = check_relation(relation);
+	if (!error)
+		error = parse(new, wkt);
 	if (!error)
 		error = check(new);
 	if (!error)
@@ -110,8 +114,7 @@ static GEOSCoordSequence *make_corners(GEOSContextHandle_t context,
 				       const char *corners)
 {
 	unsigned count = (unsigned)strlen(corners);
-	GEOSCoordSequence *sequence =
-		GEOSCoordSeq_create_r(context, count, DIMENSIONS);
+	GEOSCoordSequence *sequence = GEOSCoordSeq_create_r(context, count, 2);
 
 	for (unsigned i = 0; sequence && i < count; i++) {
 		int corner = corners[i] - '0';
@@ -153,6 +156,14 @@ static void keep_message(const char *message, void *geometry_pointer)
 
 	text = text ? text + strlen("Exception: ") : message;
 	snprintf(geometry->message, sizeof(geometry->message), "%s", text);
+}
+
+static int check_relation(enum relation relation)
+{
+	if (DIMENSIONS == 2 || relation != RELATION_CONTAINS)
+		return 0;
+	return err_set(ERR_USAGE, "a geometry stands for all heights, which no "
+				  "item contains");
 }
 
 static int parse(struct geometry *geometry, const char *wkt)
@@ -198,6 +209,10 @@ static int find_envelope(struct geometry *geometry)
 	const GEOSGeometry *g = geometry->geometry;
 	struct rect *envelope = &geometry->envelope;
 
+	for (int d = 2; d < DIMENSIONS; d++) {
+		envelope->min[d] = -DBL_MAX;
+		envelope->max[d] = DBL_MAX;
+	}
 	if (!GEOSGeom_getXMin_r(context, g, &envelope->min[0]) ||
 	    !GEOSGeom_getYMin_r(context, g, &envelope->min[1]) ||
 	    !GEOSGeom_getXMax_r(context, g, &envelope->max[0]) ||

@@ -12,6 +12,9 @@
  *	... for each item that stands in the relation to 'box':
  *		int matches = geometry_matches(geometry, &item.rect);
  *
+ * In three dimensions a geometry stands for the column of all heights above and
+ * below it, its own z being passed over.
+ *
  * Thread-safety: one geometry, one thread at a time; each has a GEOS context of
  * its own. */
 
@@ -22,7 +25,8 @@ struct geometry;
 /* Reads well-known text and prepares it to be asked for one relation.
  * ERR_USAGE, in GEOS's words, when it is not well-known text, is empty, is not
  * valid (a polygon that crosses itself), has a coordinate that is not finite,
- * or is a GEOMETRYCOLLECTION, for which not every relation is defined. */
+ * or is a GEOMETRYCOLLECTION, for which not every relation is defined; also
+ * when items of three dimensions are to contain it. */
 int geometry_create(const char *wkt, enum relation relation,
 		    struct geometry **geometry);
 void geometry_destroy(struct geometry *geometry);

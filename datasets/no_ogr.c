@@ -24,7 +24,7 @@ int ogr_open(const struct ogr_options *options, struct ogr_source **source)
 			       strerror(errno));
 	return err_set(ERR_UNSUPPORTED,
 		       "%s: this build has no GDAL and reads only CSV with the "
-		       "columns id,xmin,ymin,xmax,ymax",
+		       "columns id," RECT_COLUMNS,
 		       options->source);
 }
 

@@ -71,6 +71,7 @@ const char *ogr_verdict_text(enum ogr_verdict verdict)
 		[OGR_NO_GEOMETRY] = "no geometry",
 		[OGR_EMPTY] = "empty geometry",
 		[OGR_NOT_FINITE] = "a coordinate that is not finite",
+		[OGR_NO_Z] = "no z",
 		[OGR_NOT_TRANSFORMED] = "can't be transformed",
 		[OGR_NO_SEGMENTS] = "no line segments",
 		[OGR_NO_ID] = "no 64-bit id",
@@ -415,6 +416,8 @@ static enum ogr_verdict judge(const struct layer *layer, OGRGeometryH geometry)
 		return OGR_NO_GEOMETRY;
 	if (OGR_G_IsEmpty(geometry))
 		return OGR_EMPTY;
+	if (DIMENSIONS == 3 && !OGR_G_Is3D(geometry))
+		return OGR_NO_Z;
 	if (layer->transformation &&
 	    OGR_G_Transform(geometry, layer->transformation))
 		return OGR_NOT_TRANSFORMED;
@@ -488,14 +491,18 @@ static int collect_part(struct ogr_source *source, OGRGeometryH part,
 		  sizeof(*source->items))))
 		return ERR_NO_MEMORY;
 	OGR_G_GetPoints(part, &source->points[0][0], stride,
-			&source->points[0][1], stride, NULL, 0);
+			&source->points[0][1], stride,
+			DIMENSIONS == 3 ? &source->points[0][DIMENSIONS - 1]
+					: NULL,
+			DIMENSIONS == 3 ? stride : 0);
 	out->vertices += count;
 	for (size_t i = 0; i < count; i++) {
 		const double *point = source->points[i];
-		if (!isfinite(point[0]) || !isfinite(point[1])) {
-			out->verdict = OGR_NOT_FINITE;
-			return 0;
-		}
+		for (int d = 0; d < DIMENSIONS; d++)
+			if (!isfinite(point[d])) {
+				out->verdict = OGR_NOT_FINITE;
+				return 0;
+			}
 		if (source->segments && i)
 			source->items[source->count++].rect =
 				segment_rect(source->points[i - 1], point);
@@ -530,6 +537,7 @@ static int grow(void *array, size_t *capacity, size_t wanted, size_t size)
 	return 0;
 }
 
+static struct rect envelope_rect(OGRGeometryH geometry);
 static int finish_segments(struct ogr_source *source, const int64_t *id,
 			   struct ogr_feature *out);
 
@@ -537,18 +545,11 @@ static int finish_segments(struct ogr_source *source, const int64_t *id,
 static int finish_items(struct ogr_source *source, OGRGeometryH geometry,
 			const int64_t *id, struct ogr_feature *out)
 {
-	OGREnvelope envelope;
-
 	if (source->segments)
 		return finish_segments(source, id, out);
 	if (grow(&source->items, &source->capacity, 1, sizeof(*source->items)))
 		return ERR_NO_MEMORY;
-	OGR_G_GetEnvelope(geometry, &envelope);
-	source->items[0] = (struct item){
-		.id = *id,
-		.rect = {.min = {envelope.MinX, envelope.MinY},
-			 .max = {envelope.MaxX, envelope.MaxY}},
-	};
+	source->items[0] = (struct item){*id, envelope_rect(geometry)};
 	if (!rect_valid(&source->items[0].rect)) {
 		out->verdict = OGR_NOT_FINITE;
 		return 0;
@@ -556,6 +557,19 @@ static int finish_items(struct ogr_source *source, OGRGeometryH geometry,
 	out->items = source->items;
 	out->count = 1;
 	return 0;
+}
+
+static struct rect envelope_rect(OGRGeometryH geometry)
+{
+	OGREnvelope3D envelope;
+	struct rect rect;
+
+	OGR_G_GetEnvelope3D(geometry, &envelope);
+	const double min[] = {envelope.MinX, envelope.MinY, envelope.MinZ};
+	const double max[] = {envelope.MaxX, envelope.MaxY, envelope.MaxZ};
+	memcpy(rect.min, min, sizeof(rect.min));
+	memcpy(rect.max, max, sizeof(rect.max));
+	return rect;
 }
 
 static int finish_segments(struct ogr_source *source, const int64_t *id,

@@ -3,7 +3,7 @@
 #define DATASETS_OGR_H
 
 /* Items from any vector format that GDAL reads: one per feature, or one per
- * line segment.
+ * line segment.  In three dimensions only geometries that have z give items.
  *
  * A library of its own, so that nothing but catfish-import links GDAL.  In a
  * build without GDAL, ogr_open() fails with ERR_UNSUPPORTED and says so.
@@ -31,6 +31,7 @@ enum ogr_verdict {
 	OGR_NO_GEOMETRY,
 	OGR_EMPTY,
 	OGR_NOT_FINITE,	     /* a coordinate is NaN or infinite */
+	OGR_NO_Z,	     /* in three dimensions: it has two */
 	OGR_NOT_TRANSFORMED, /* outside what the projection is for */
 	OGR_NO_SEGMENTS,     /* points only, and segments are wanted */
 	OGR_NO_ID,	     /* the id field is null, or no 64-bit integer */

@@ -13,8 +13,9 @@
 #include "base/err.h"
 #include "base/format.h"
 
-/* Room for the longest line: a few words, two ids, a polygon and a distance. */
-enum { LINE_SIZE = 256 + 11 * FORMAT_DOUBLE_SIZE };
+/* Room for the longest line: a few words, two ids, a polygon, a distance, and a
+ * box. */
+enum { LINE_SIZE = 256 + 17 * FORMAT_DOUBLE_SIZE };
 
 struct line {
 	char text[LINE_SIZE];
@@ -23,8 +24,8 @@ struct line {
 
 /* The decimals of a rectangle, and of its distance when there is one. */
 struct decimals {
-	char x[2][FORMAT_DOUBLE_SIZE];
-	char y[2][FORMAT_DOUBLE_SIZE];
+	char min[DIMENSIONS][FORMAT_DOUBLE_SIZE];
+	char max[DIMENSIONS][FORMAT_DOUBLE_SIZE];
 	char distance[FORMAT_DOUBLE_SIZE]; /* "": none */
 };
 
@@ -117,10 +118,10 @@ static int put_item(struct writer *writer, const int64_t *query,
 {
 	struct line line = {.size = 0};
 
-	format_double(decimals->x[0], item->rect.min[0]);
-	format_double(decimals->y[0], item->rect.min[1]);
-	format_double(decimals->x[1], item->rect.max[0]);
-	format_double(decimals->y[1], item->rect.max[1]);
+	for (int d = 0; d < DIMENSIONS; d++) {
+		format_double(decimals->min[d], item->rect.min[d]);
+		format_double(decimals->max[d], item->rect.max[d]);
+	}
 	formats[writer->format].put(&line, writer, query, item, decimals);
 	writer->items++;
 	return put_text(writer, line.text, line.size);
@@ -167,6 +168,23 @@ static void put_int64(struct line *line, int width, int64_t value)
 	line->size += (size_t)size;
 }
 
+/* --- Numbers ------------------------------------------------------------ */
+
+static void put_list(struct line *line,
+		     const char decimals[DIMENSIONS][FORMAT_DOUBLE_SIZE],
+		     const char *between)
+{
+	for (int d = 0; d < DIMENSIONS; d++)
+		put_all(line, d ? between : "", decimals[d], NULL);
+}
+
+static void put_box(struct line *line, const struct decimals *decimals)
+{
+	put_list(line, decimals->min, ",");
+	put(line, ",");
+	put_list(line, decimals->max, ",");
+}
+
 /* --- Shapes ------------------------------------------------------------- */
 
 /* What a rectangle is as a geometry, and the corners that it is drawn by:
@@ -196,15 +214,19 @@ static const struct shape *shape_of(const struct rect *rect)
 	return extended == 2 ? &polygon : extended ? &line : &point;
 }
 
-/* Puts each corner of a shape as "open x between y close", with commas. */
+/* Puts each corner of a shape as "open x between y close", with commas.  In
+ * three dimensions that is what one sees from above. */
 static void put_corners(struct line *line, const struct shape *shape,
 			const struct decimals *decimals, const char *open,
 			const char *between, const char *close)
 {
 	for (int i = 0; i < shape->count; i++) {
 		int corner = shape->corner[i];
-		put_all(line, i ? "," : "", open, decimals->x[corner & 1],
-			between, decimals->y[corner >> 1], close, NULL);
+		put_all(line, i ? "," : "", open,
+			corner & 1 ? decimals->max[0] : decimals->min[0],
+			between,
+			corner & 2 ? decimals->max[1] : decimals->min[1], close,
+			NULL);
 	}
 }
 
@@ -220,8 +242,11 @@ static void put_as_text(struct line *line, const struct writer *writer,
 		put(line, ": ");
 	}
 	put_int64(line, 10, item->id);
-	put_all(line, "  (", c->x[0], ", ", c->y[0], ") - (", c->x[1], ", ",
-		c->y[1], ")", c->distance[0] ? "  distance " : "", c->distance,
+	put(line, "  (");
+	put_list(line, c->min, ", ");
+	put(line, ") - (");
+	put_list(line, c->max, ", ");
+	put_all(line, ")", c->distance[0] ? "  distance " : "", c->distance,
 		"\n", NULL);
 }
 
@@ -235,8 +260,9 @@ static void put_as_csv(struct line *line, const struct writer *writer,
 		put(line, ",");
 	}
 	put_int64(line, 1, item->id);
-	put_all(line, ",", c->x[0], ",", c->y[0], ",", c->x[1], ",", c->y[1],
-		c->distance[0] ? "," : "", c->distance, "\n", NULL);
+	put(line, ",");
+	put_box(line, c);
+	put_all(line, c->distance[0] ? "," : "", c->distance, "\n", NULL);
 }
 
 /* JSON has no word for the infinite. */
@@ -258,8 +284,9 @@ static void put_as_jsonl(struct line *line, const struct writer *writer,
 	}
 	put(line, "\"id\":");
 	put_int64(line, 1, item->id);
-	put_all(line, ",\"bbox\":[", c->x[0], ",", c->y[0], ",", c->x[1], ",",
-		c->y[1], "]", NULL);
+	put(line, ",\"bbox\":[");
+	put_box(line, c);
+	put(line, "]");
 	if (c->distance[0])
 		put_all(line, ",\"distance\":", json_number(c->distance), NULL);
 	put(line, "}\n");
@@ -282,7 +309,13 @@ static void put_as_geojson(struct line *line, const struct writer *writer,
 	if (decimals->distance[0])
 		put_all(line, "\"distance\":", json_number(decimals->distance),
 			NULL);
-	put_all(line, "},\"geometry\":{\"type\":", shape->json, NULL);
+	put(line, "}");
+	if (DIMENSIONS == 3) { /* the geometry is flat */
+		put(line, ",\"bbox\":[");
+		put_box(line, decimals);
+		put(line, "]");
+	}
+	put_all(line, ",\"geometry\":{\"type\":", shape->json, NULL);
 	put_corners(line, shape, decimals, "[", ",", "]");
 	put_all(line, shape->json_end, "}}", NULL);
 }
@@ -304,7 +337,7 @@ static void put_as_wkt(struct line *line, const struct writer *writer,
 	put_all(line, shape->wkt_end, "\n", NULL);
 }
 
-#define CSV_COLUMNS   "id,xmin,ymin,xmax,ymax"
+#define CSV_COLUMNS   "id," RECT_COLUMNS
 #define GEOJSON_BEGIN "{\"type\":\"FeatureCollection\",\"features\":["
 
 static const struct format formats[WRITER_WKT + 1] = {

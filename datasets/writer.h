@@ -23,6 +23,10 @@
  *
  * A rectangle without area is a POINT or LINESTRING in geojson and wkt.
  *
+ * In three dimensions csv has the columns zmin and zmax, a "bbox" six numbers
+ * (geojson has it too then), and the geometry of geojson and wkt is what the
+ * box is from above.
+ *
  * Thread-safety: one writer, one thread. */
 
 #include <stdbool.h>

@@ -121,6 +121,7 @@ static_assert(offsetof(struct node, child) ==
 	      "bounds: one cache line");
 static_assert(sizeof(struct node) % 64 == 0, "pages are whole cache lines");
 static_assert(DIMENSIONS != 2 || sizeof(struct node) == 2944, "2 dimensions");
+static_assert(DIMENSIONS != 3 || sizeof(struct node) == 4096, "3 dimensions");
 
 /* Bytes that are read of a node of that level. */
 static inline size_t node_size(int level)
@@ -130,9 +131,21 @@ static inline size_t node_size(int level)
 
 /* Identifies the layout above to a peer or a file: dimensions, lanes, capacity
  * and page size.  Ends of a connection with other fingerprints refuse it. */
-#define RTREE_LAYOUT_FINGERPRINT                                               \
-	((uint64_t)1 << 56 | (uint64_t)DIMENSIONS << 48 |                      \
+#define RTREE_LAYOUT_FINGERPRINT NODE_LAYOUT_OF(DIMENSIONS)
+#define NODE_LAYOUT_OF(dimensions)                                             \
+	((uint64_t)1 << 56 | (uint64_t)(dimensions) << 48 |                    \
 	 (uint64_t)NODE_LANES << 40 | (uint64_t)NODE_CAPACITY << 32 |          \
-	 (uint64_t)RTREE_PAGE_SIZE)
+	 (uint64_t)(640 + 1152 * (dimensions)))
+
+static_assert(RTREE_PAGE_SIZE == 640 + 1152 * DIMENSIONS, "page size");
+
+/* The dimensions that a layout's fingerprint tells of: 2, 3, or, of a layout
+ * that is not known here, 0. */
+static inline int node_layout_dimensions(uint64_t fingerprint)
+{
+	return fingerprint == NODE_LAYOUT_OF(2)	  ? 2
+	       : fingerprint == NODE_LAYOUT_OF(3) ? 3
+						  : 0;
+}
 
 #endif

@@ -184,8 +184,13 @@ int rtree_save(struct rtree *tree, const char *path, uint64_t *version);
 
 /* Reads a region file into a tree that was just created, and verifies all of
  * it.  ERR_DAMAGED says what is wrong and where; ERR_NO_ROOM when the region is
- * too small, with the bytes needed; ERR_NOT_FOUND when there is no such file.
+ * too small, with the bytes needed; ERR_NOT_FOUND when there is no such file;
+ * ERR_USAGE when its items have other dimensions.
  */
 int rtree_load(struct rtree *tree, int fd, const char *name);
+
+/* The dimensions of the items in a region file, by its first bytes alone; 0
+ * when they don't tell. */
+int rtree_file_dimensions(const char *path);
 
 #endif

@@ -7,6 +7,7 @@
  * goes unnoticed.  docs/memory-format.md draws it. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -246,6 +247,21 @@ end_snapshot:
 
 /* --- Loading a file ----------------------------------------------------- */
 
+int rtree_file_dimensions(const char *path)
+{
+	uint64_t header[2]; /* magic and fingerprint */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int dimensions = 0;
+
+	if (fd < 0)
+		return 0;
+	if (pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+	    header[0] == FILE_MAGIC)
+		dimensions = node_layout_dimensions(header[1]);
+	close(fd);
+	return dimensions;
+}
+
 static int read_header(int fd, const char *name, struct file_header *header)
 {
 	struct stat st;
@@ -261,6 +277,12 @@ static int read_header(int fd, const char *name, struct file_header *header)
 			       "%s: no region file (it doesn't start with "
 			       "'catfishF')",
 			       name);
+	/* Then the page is of another size. */
+	int dimensions = node_layout_dimensions(header->fingerprint);
+	if (dimensions && dimensions != DIMENSIONS)
+		return err_set(ERR_USAGE,
+			       "%s: items of %d dimensions, not of %d", name,
+			       dimensions, DIMENSIONS);
 	if (header->checksum !=
 	    checksum64(header, offsetof(struct file_header, checksum)))
 		return err_set(ERR_DAMAGED, "%s: page 0: wrong checksum", name);

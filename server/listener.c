@@ -171,7 +171,13 @@ static void greet(struct server *server, struct fabric_link *link,
 		welcome(server, link, &answer);
 		return;
 	}
-	log_warn("a client is refused: %s", reasons[answer.status]);
+	int dimensions = node_layout_dimensions(hello.fingerprint);
+	if (dimensions && dimensions != DIMENSIONS)
+		log_info("a client for %d dimensions is refused: the items "
+			 "have %d",
+			 dimensions, DIMENSIONS);
+	else
+		log_warn("a client is refused: %s", reasons[answer.status]);
 	fabric_refuse(link, (const uint8_t *)&answer);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/parse.h"
@@ -18,6 +19,7 @@
 #include "server/region_file.h"
 
 static void prepare_process(void);
+static int follow_file(const struct options *options);
 static int open_and_serve(const struct options *options);
 static int serve_file(const struct options *options, struct rtree *tree,
 		      const struct region_file *file);
@@ -32,10 +34,13 @@ int main(int argc, char **argv)
 	struct options options;
 
 	program_init("catfishd");
+	dimensions_init(argv);
 	int status = options_parse(argc, argv, &options);
 	if (status == EXIT_OK && !options.is_done) {
 		prepare_process();
-		int error = open_and_serve(&options);
+		int error = follow_file(&options);
+		if (!error)
+			error = open_and_serve(&options);
 		if (error)
 			status = (int)program_fail(error);
 	}
@@ -55,6 +60,14 @@ static void prepare_process(void)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		log_warn("only %ju files can be open",
 			 (uintmax_t)limit.rlim_cur);
+}
+
+/* A region file tells by itself what its items are. */
+static int follow_file(const struct options *options)
+{
+	if (!options->region)
+		return 0;
+	return dimensions_follow(rtree_file_dimensions(options->region));
 }
 
 static int open_and_serve(const struct options *options)

@@ -9,6 +9,7 @@
 #include <sys/sysinfo.h>
 
 #include "base/clock.h"
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/parse.h"
 #include "base/program.h"
@@ -39,6 +40,7 @@ static const char usage[] =
 	"them back\n"
 	"                      at the end; a missing file is made\n"
 	"  --no-save           don't write them back\n"
+	"  --dimensions N      of the items, 2 or 3 [FILE's, or 2]\n"
 	"  --memory SIZE       of the whole region [a quarter of this "
 	"machine's]\n"
 	"  --threads N         that search and answer [one for each processor]\n"
@@ -61,6 +63,7 @@ enum option_id {
 	OPTION_LISTEN = 1,
 	OPTION_REGION,
 	OPTION_NO_SAVE,
+	OPTION_DIMENSIONS,
 	OPTION_MEMORY,
 	OPTION_THREADS,
 	OPTION_LEASE,
@@ -74,6 +77,7 @@ static const struct option long_options[] = {
 	{"listen", required_argument, NULL, OPTION_LISTEN},
 	{"region", required_argument, NULL, OPTION_REGION},
 	{"no-save", no_argument, NULL, OPTION_NO_SAVE},
+	{"dimensions", required_argument, NULL, OPTION_DIMENSIONS},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"lease", required_argument, NULL, OPTION_LEASE},
@@ -264,6 +268,8 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_NO_SAVE:
 		options->no_save = true;
 		return 0;
+	case OPTION_DIMENSIONS:
+		return dimensions_take(value);
 	case OPTION_MEMORY:
 		return read_memory(value, &options->tree.size);
 	case OPTION_THREADS:

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
+#include "rtree/rtree.h"
 #include "tools/command.h"
 #include "tools/import_progress.h"
 #include "tools/import_source.h"
@@ -97,10 +99,10 @@ static const struct command import_command = {
 		 "SOURCE --region FILE [--append | --replace] [OPTION ...]",
 	.text = "Loads the rectangles around the features of SOURCE, which is "
 		"CSV with the\n"
-		"columns id,xmin,ymin,xmax,ymax, '-' for such CSV on standard "
-		"input, or any\n"
-		"vector data that GDAL reads.  All of it becomes visible at "
-		"once, or nothing.\n",
+		"columns id," RECT_COLUMNS ",\n"
+		"'-' for such CSV on standard input, or any vector data that "
+		"GDAL reads.\n"
+		"All of it becomes visible at once, or nothing.\n",
 	.example = "  catfish import places.csv --server "
 		   "shm:///run/catfish.sock\n"
 		   "  catfish import roads.gpkg --layer streets --segments "
@@ -113,6 +115,7 @@ static const struct command import_command = {
 
 int main(int argc, char **argv)
 {
+	dimensions_init(argv);
 	return command_main(&import_command, argc, argv);
 }
 
@@ -156,6 +159,12 @@ static int import_run(const char *name)
 
 static int check_options(void)
 {
+	if (options.region) {
+		int error = dimensions_follow(
+			rtree_file_dimensions(options.region));
+		if (error)
+			return error;
+	}
 	if (options.append && options.replace)
 		return err_set(ERR_USAGE,
 			       "--append or --replace, but not both");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/program.h"
 #include "tools/command.h"
@@ -27,6 +28,7 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "";
 
 	program_init("catfish");
+	dimensions_init(argv);
 	if (strcmp(word, "--help") == 0)
 		return show_help();
 	if (strcmp(word, "--version") == 0)

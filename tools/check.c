@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "rtree/rtree.h"
 #include "tools/command.h"
@@ -102,7 +103,10 @@ static int check_run(const char *operand)
 	if (region && server_is_named())
 		return err_set(ERR_USAGE,
 			       "--region and --server exclude each other");
-	return region ? check_file() : check_server();
+	if (!region)
+		return check_server();
+	int error = dimensions_follow(rtree_file_dimensions(region));
+	return error ? error : check_file();
 }
 
 const struct command check_command = {

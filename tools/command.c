@@ -15,6 +15,13 @@ static bool version_wanted;
 
 static const struct command_option common_options[] = {
 	{
+		.name = "dimensions",
+		.value = "2|3",
+		.help = "of the items (default: as given by what else there\n"
+			"is, else 2)",
+		.take = options_take_dimensions,
+	},
+	{
 		.name = "help",
 		.help = "show this and exit",
 		.take = options_take_flag,

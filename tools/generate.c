@@ -83,12 +83,15 @@ static int generate_run(const char *kind)
 	return error ? error : writer_end(&writer);
 }
 
+#define EXTENT DIMENSIONAL("square", "cube")
+
 const struct command generate_command = {
 	.name = "generate",
 	.summary = "make a synthetic data or query set",
 	.usage = "uniform|skewed|powerlaw-queries --count N --seed S\n"
 		 "\t[--edge E | --scale S]",
-	.text = "Prints rectangles in the unit square as CSV, with the columns "
+	.text = "Prints rectangles in the unit " EXTENT
+		" as CSV, with the columns "
 		"of items.\n"
 		"\n"
 		"  uniform           centres uniform\n"

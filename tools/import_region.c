@@ -196,8 +196,9 @@ static int keep_leaf(void *context, const struct node *leaf, uint64_t hits)
 /* Adds the items of the tree to those of the import. */
 static int keep_old_items(struct region_target *target, struct rtree *tree)
 {
-	static const struct rect everywhere = {{-DBL_MAX, -DBL_MAX},
-					       {DBL_MAX, DBL_MAX}};
+	static const struct rect everywhere = {
+		{[0 ... DIMENSIONS - 1] = -DBL_MAX},
+		{[0 ... DIMENSIONS - 1] = DBL_MAX}};
 	struct rtree_pin pin;
 	int error = rtree_pin(tree, &pin);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "datasets/csv.h"
 
@@ -40,6 +41,8 @@ int import_source_open(const struct ogr_options *options, bool strict,
 		error = check_csv_options(options);
 		if (!error)
 			error = csv_open(options->source, CSV_ITEMS, &new->csv);
+		if (!error)
+			dimensions_settle();
 	} else {
 		error = ogr_open(options, &new->ogr);
 	}

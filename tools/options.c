@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/parse.h"
 
@@ -102,14 +103,36 @@ int options_take_text(const struct command_option *option, const char *text)
 	return 0;
 }
 
+/* Numbers of a list, by its commas. */
+static int count_numbers(const char *text)
+{
+	int count = 1;
+
+	for (; *text; text++)
+		count += *text == ',';
+	return count;
+}
+
 int options_take_rect(const struct command_option *option, const char *text)
 {
-	return parse_rect(text, option->to);
+	int error = dimensions_follow(count_numbers(text) / 2);
+
+	if (!error)
+		error = parse_rect(text, option->to);
+	if (!error)
+		dimensions_settle();
+	return error;
 }
 
 int options_take_point(const struct command_option *option, const char *text)
 {
-	return parse_point(text, option->to);
+	int error = dimensions_follow(count_numbers(text));
+
+	if (!error)
+		error = parse_point(text, option->to);
+	if (!error)
+		dimensions_settle();
+	return error;
 }
 
 int options_take_int64(const struct command_option *option, const char *text)
@@ -125,6 +148,12 @@ int options_take_uint64(const struct command_option *option, const char *text)
 int options_take_double(const struct command_option *option, const char *text)
 {
 	return parse_double(text, option->to);
+}
+
+int options_take_dimensions(const struct command_option *option,
+			    const char *text)
+{
+	return dimensions_take(text);
 }
 
 int options_take_time_ns(const struct command_option *option, const char *text)

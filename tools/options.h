@@ -6,10 +6,20 @@
  * value and where it goes, and what the help says.  getopt_long() does the
  * reading, so abbreviations, --name=value and -- work as everywhere.
  *
+ * A rectangle or a point of three dimensions makes a program for two the one
+ * for three, as base/dimensions.h has it.
+ *
  * Thread-safety: one thread; getopt_long() keeps its place in globals. */
 
 #include <getopt.h>
 #include <stdbool.h>
+
+#include "base/rect.h"
+
+/* How the help names the values of rectangles and points. */
+#define RECT_VALUE                                                             \
+	DIMENSIONAL("XMIN,YMIN,XMAX,YMAX", "XMIN,YMIN,ZMIN,XMAX,YMAX,ZMAX")
+#define POINT_VALUE DIMENSIONAL("X,Y", "X,Y,Z")
 
 struct command_option {
 	const char *name;  /* without dashes; NULL ends an array */
@@ -36,6 +46,8 @@ int options_take_point(const struct command_option *option,
 int options_take_int64(const struct command_option *option, const char *text);
 int options_take_uint64(const struct command_option *option, const char *text);
 int options_take_double(const struct command_option *option, const char *text);
+int options_take_dimensions(const struct command_option *option,
+			    const char *text); /* as base/dimensions.h does */
 int options_take_time_ns(const struct command_option *option,
 			 const char *text); /* uint64_t */
 int options_take_choice(const struct command_option *option,

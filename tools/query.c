@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/rect.h"
 #include "datasets/csv.h"
@@ -56,7 +57,7 @@ static int take_format(const struct command_option *option, const char *text)
 static const struct command_option query_options[] = {
 	{
 		.name = "bbox",
-		.value = "XMIN,YMIN,XMAX,YMAX",
+		.value = RECT_VALUE,
 		.help = "find items by this rectangle",
 		.take = options_take_rect,
 		.to = &options.box,
@@ -73,14 +74,15 @@ static const struct command_option query_options[] = {
 		.name = "queries",
 		.value = "FILE.csv",
 		.help = "find items by each of these rectangles, which have\n"
-			"the columns id,xmin,ymin,xmax,ymax; the query's id\n"
-			"begins each result; - is standard input",
+			"the columns id," RECT_COLUMNS ";\n"
+			"the query's id begins each result; - is standard\n"
+			"input",
 		.take = options_take_text,
 		.to = &options.queries,
 	},
 	{
 		.name = "nearest",
-		.value = "X,Y",
+		.value = POINT_VALUE,
 		.help = "find the item nearest to this point, with its\n"
 			"distance; by messaging, whatever the path",
 		.take = options_take_point,
@@ -289,6 +291,8 @@ static int run_begin(struct run *run)
 		error = csv_open(options.queries, CSV_ITEMS, &run->queries);
 	if (error)
 		return error;
+	if (options.queries)
+		dimensions_settle();
 	return server_open((enum catfish_path)options.path,
 			   options.has_offload
 				   ? (enum catfish_offload)options.offload + 1
@@ -381,12 +385,13 @@ static int ask(struct run *run, int64_t id, const struct rect *box)
 {
 	struct search search = {.run = run, .id = id};
 	struct catfish_answer answer;
-	const struct catfish_query query = {
-		.box = {box->min[0], box->min[1], box->max[0], box->max[1]},
+	struct catfish_query query = {
 		.relation = (enum catfish_relation)options.relation,
 		.limit = run->geometry ? 0 : options.limit,
 	};
 
+	memcpy(query.box, box->min, sizeof(box->min));
+	memcpy(query.box + DIMENSIONS, box->max, sizeof(box->max));
 	int error = find(&search, &query, &answer);
 	if (error)
 		return error;
@@ -417,14 +422,20 @@ static int find(struct search *search, const struct catfish_query *query,
 	return search->error;
 }
 
-static int take_item(void *context, int64_t id, const double box[4])
+static struct item make_item(int64_t id, const double *box)
+{
+	struct item item = {.id = id};
+
+	memcpy(item.rect.min, box, sizeof(item.rect.min));
+	memcpy(item.rect.max, box + DIMENSIONS, sizeof(item.rect.max));
+	return item;
+}
+
+static int take_item(void *context, int64_t id, const double *box)
 {
 	struct search *search = context;
 	struct run *run = search->run;
-	const struct item item = {
-		.id = id,
-		.rect = {{box[0], box[1]}, {box[2], box[3]}},
-	};
+	const struct item item = make_item(id, box);
 
 	if (run->geometry) {
 		int matches = geometry_matches(run->geometry, &item.rect);
@@ -443,14 +454,11 @@ static int take_item(void *context, int64_t id, const double box[4])
 	return search->error;
 }
 
-static int take_neighbour(void *context, int64_t id, const double box[4],
+static int take_neighbour(void *context, int64_t id, const double *box,
 			  double distance)
 {
 	struct search *search = context;
-	const struct item item = {
-		.id = id,
-		.rect = {{box[0], box[1]}, {box[2], box[3]}},
-	};
+	const struct item item = make_item(id, box);
 
 	search->found++;
 	search->error = show(search, &item, distance);
@@ -529,22 +537,26 @@ static void explain(const struct search *search,
 		(double)(answer->time_ns - search->shown_ns) / 1e3);
 }
 
+/* Of the examples. */
+#define BOX   DIMENSIONAL("10,55,11,56", "10,55,0,11,56,9")
+#define POINT DIMENSIONAL("10.5,55.5", "10.5,55.5,0")
+
 const struct command query_command = {
 	.name = "query",
 	.summary = "find items by rectangles, a geometry or a point",
-	.usage = "--bbox XMIN,YMIN,XMAX,YMAX [options]\n"
+	.usage = "--bbox " RECT_VALUE " [options]\n"
 		 "--wkt GEOMETRY [options]\n"
 		 "--queries FILE.csv [options]\n"
-		 "--nearest X,Y [--k N] [options]",
+		 "--nearest " POINT_VALUE " [--k N] [options]",
 	.text = "Finds the items that stand in a relation to a rectangle or a "
 		"geometry, or those\n"
 		"nearest to a point.\n"
 		"Each answer is exactly what one published version of the tree "
 		"holds.\n",
-	.example = "  catfish query --bbox 10,55,11,56 -o csv\n"
+	.example = "  catfish query --bbox " BOX " -o csv\n"
 		   "  catfish query --wkt 'POLYGON((10 55,11 55,11 56,10 55))' "
 		   "--count\n"
-		   "  catfish query --nearest 10.5,55.5 --k 10\n"
+		   "  catfish query --nearest " POINT " --k 10\n"
 		   "  catfish query --queries boxes.csv --path offload "
 		   "--explain\n",
 	.options = query_options,

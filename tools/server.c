@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/dimensions.h"
 #include "base/err.h"
 
 static struct {
@@ -31,6 +32,15 @@ const struct command_option server_options[] = {
 	{0},
 };
 
+/* A connection by messaging is unsupported only when the server's items have
+ * other dimensions. */
+static int follow_server(int error)
+{
+	int failed = error == ERR_UNSUPPORTED ? dimensions_follow(3) : 0;
+
+	return failed ? failed : error;
+}
+
 bool server_is_named(void)
 {
 	return options.address;
@@ -51,12 +61,17 @@ int server_open(enum catfish_path path, enum catfish_offload offload,
 		return err_set(ERR_USAGE,
 			       "--timeout: between 1ms and 49 days, please");
 
-	const struct catfish_options connect = {
-		.path = path,
-		.offload = offload,
-		.timeout_ms = timeout_ms,
-	};
-	return server_result(catfish_connect(address, &connect, server));
+	const struct catfish_options connect = {.timeout_ms = timeout_ms};
+	struct catfish *opened;
+	int error = server_result(catfish_connect(address, &connect, &opened));
+	if (error)
+		return follow_server(error);
+	error = server_result(catfish_set_path(opened, path, offload));
+	if (error)
+		catfish_close(opened);
+	else
+		*server = opened;
+	return error;
 }
 
 static int base_error(int result)

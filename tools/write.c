@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/format.h"
 #include "base/rect.h"
@@ -45,7 +46,7 @@ static struct {
 	}
 #define OPTION_BOX                                                             \
 	{                                                                      \
-		.name = "bbox", .value = "XMIN,YMIN,XMAX,YMAX",                \
+		.name = "bbox", .value = RECT_VALUE,                           \
 		.help = "the item's rectangle", .take = options_take_rect,     \
 		.to = &options.item.rect, .given = &options.has_box,           \
 	}
@@ -61,7 +62,7 @@ static const struct command_option move_options[] = {
 	OPTION_BOX,
 	{
 		.name = "to",
-		.value = "XMIN,YMIN,XMAX,YMAX",
+		.value = RECT_VALUE,
 		.help = "the rectangle that it gets",
 		.take = options_take_rect,
 		.to = &options.to,
@@ -182,6 +183,7 @@ static int write_stream(struct writes *writes)
 
 	if (error)
 		return error;
+	dimensions_settle();
 	error = open_server(writes);
 	if (!error)
 		error = send_lines(writes, reader);
@@ -189,12 +191,10 @@ static int write_stream(struct writes *writes)
 	return error;
 }
 
-static void copy_rect(const struct rect *rect, double box[4])
+static void copy_rect(const struct rect *rect, double *box)
 {
-	box[0] = rect->min[0];
-	box[1] = rect->min[1];
-	box[2] = rect->max[0];
-	box[3] = rect->max[1];
+	memcpy(box, rect->min, sizeof(rect->min));
+	memcpy(box + DIMENSIONS, rect->max, sizeof(rect->max));
 }
 
 static struct catfish_item *item_at(struct writes *writes, size_t index)
@@ -261,16 +261,20 @@ static void note_missing(void *context, size_t index)
 {
 	struct writes *writes = context;
 	const struct catfish_item *item = item_at(writes, index);
-	char number[4][FORMAT_DOUBLE_SIZE];
+	char numbers[2 * DIMENSIONS * FORMAT_DOUBLE_SIZE];
 	char line[32] = "";
+	size_t size = 0;
 
-	for (int i = 0; i < 4; i++)
-		format_double(number[i], item->box[i]);
+	for (int i = 0; i < 2 * DIMENSIONS; i++) {
+		if (i)
+			numbers[size++] = ',';
+		size += format_double(numbers + size, item->box[i]);
+	}
 	if (writes->line[index])
 		snprintf(line, sizeof(line), "line %" PRIu64 ": ",
 			 writes->line[index]);
-	command_note("%snot found: id %" PRId64 ", rectangle %s,%s,%s,%s", line,
-		     item->id, number[0], number[1], number[2], number[3]);
+	command_note("%snot found: id %" PRId64 ", rectangle %s", line,
+		     item->id, numbers);
 }
 
 static const char *const done[] = {
@@ -326,15 +330,19 @@ static int delete_run(const char *operand)
 	return write_run(WRITE_DELETE);
 }
 
+/* The boxes of the examples. */
+#define BOX	  DIMENSIONAL("10.5,55,11,55.25", "10.5,55,0,11,55.25,9")
+#define OTHER_BOX DIMENSIONAL("10.5,56,11,56.25", "10.5,56,0,11,56.25,9")
+
 const struct command insert_command = {
 	.name = "insert",
 	.summary = "add items",
-	.usage = "--id ID --bbox XMIN,YMIN,XMAX,YMAX [options]\n"
+	.usage = "--id ID --bbox " RECT_VALUE " [options]\n"
 		 "[options] < ITEMS.csv",
-	.text = "Adds one item, or all of a CSV file with the columns "
-		"id,xmin,ymin,xmax,ymax.\n"
+	.text = "Adds one item, or all of a CSV file with the columns\n"
+		"id," RECT_COLUMNS ".\n"
 		"Several items may have the same id or rectangle.\n",
-	.example = "  catfish insert --id 7 --bbox 10.5,55,11,55.25\n"
+	.example = "  catfish insert --id 7 --bbox " BOX "\n"
 		   "  catfish insert < items.csv\n",
 	.options = item_options,
 	.uses_server = true,
@@ -344,16 +352,16 @@ const struct command insert_command = {
 const struct command update_command = {
 	.name = "update",
 	.summary = "move items to other rectangles",
-	.usage = "--id ID --bbox XMIN,YMIN,XMAX,YMAX\n"
-		 "\t--to XMIN,YMIN,XMAX,YMAX [options]\n"
+	.usage = "--id ID --bbox " RECT_VALUE "\n"
+		 "\t--to " RECT_VALUE " [options]\n"
 		 "[options] < MOVES.csv",
 	.text = "Gives another rectangle to one item with this id and exactly "
 		"this rectangle,\n"
 		"or to many, by a CSV file with the columns\n"
-		"id,xmin,ymin,xmax,ymax,new_xmin,new_ymin,new_xmax,new_ymax.\n"
+		"id," RECT_COLUMNS ",\n" CSV_NEW_COLUMNS ".\n"
 		"Items that were not found are named and make the status 1.\n",
-	.example = "  catfish update --id 7 --bbox 10.5,55,11,55.25 "
-		   "--to 10.5,56,11,56.25\n"
+	.example = "  catfish update --id 7 --bbox " BOX " "
+		   "--to " OTHER_BOX "\n"
 		   "  catfish update < moves.csv\n",
 	.options = move_options,
 	.uses_server = true,
@@ -363,13 +371,13 @@ const struct command update_command = {
 const struct command delete_command = {
 	.name = "delete",
 	.summary = "remove items",
-	.usage = "--id ID --bbox XMIN,YMIN,XMAX,YMAX [options]\n"
+	.usage = "--id ID --bbox " RECT_VALUE " [options]\n"
 		 "[options] < ITEMS.csv",
 	.text = "Removes one item with this id and exactly this rectangle, or "
 		"many, by a CSV\n"
-		"file with the columns id,xmin,ymin,xmax,ymax.\n"
+		"file with the columns id," RECT_COLUMNS ".\n"
 		"Items that were not found are named and make the status 1.\n",
-	.example = "  catfish delete --id 7 --bbox 10.5,55,11,55.25\n"
+	.example = "  catfish delete --id 7 --bbox " BOX "\n"
 		   "  catfish delete < items.csv\n",
 	.options = item_options,
 	.uses_server = true,

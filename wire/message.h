@@ -259,6 +259,13 @@ static_assert(DIMENSIONS != 2 || sizeof(struct wire_rect) == 32, "rect");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_item) == 40, "item");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_move) == 72, "move");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_query) == 48, "query");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_rect) == 48, "rect");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_item) == 56, "item");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_move) == 104, "move");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_query) == 64, "query");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_nearest) == 40, "nearest");
+static_assert(DIMENSIONS != 3 || sizeof(struct wire_neighbour) == 64,
+	      "neighbour");
 static_assert(sizeof(struct wire_description) == 56, "description");
 static_assert(sizeof(struct wire_found) == 40, "found");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_nearest) == 32, "nearest");

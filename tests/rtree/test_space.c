@@ -435,7 +435,8 @@ START_TEST(a_pinned_version_stays_as_it_was)
 			!model_compare_query(&then, s.tree, &pin.root, &query),
 			"%s", err_text());
 	}
-	struct rect all = {{-9, -9}, {9, 9}};
+	struct rect all = {{[0 ... DIMENSIONS - 1] = -9},
+			   {[0 ... DIMENSIONS - 1] = 9}};
 	ck_assert_msg(!model_compare_query(&then, s.tree, &pin.root, &all),
 		      "%s", err_text());
 	check(&s);

@@ -23,7 +23,8 @@ struct image {
 	struct model model;
 };
 
-static const struct rect everywhere = {{-1e300, -1e300}, {1e300, 1e300}};
+static const struct rect everywhere = {{[0 ... DIMENSIONS - 1] = -1e300},
+				       {[0 ... DIMENSIONS - 1] = 1e300}};
 static const double nowhere[DIMENSIONS] = {0.25, 0.75};
 
 static struct model make_items(enum shape shape, uint64_t count)

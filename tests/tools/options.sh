@@ -19,6 +19,9 @@ for command in query insert update delete stat check save generate; do
 		has "^Usage: catfish $command" has '^Example:' err ""
 	claim "the help of catfish $command is not wider than a terminal" \
 		"$(awk 'length > 80' "$work/out")"
+	run catfish "$command" --dimensions 3 --help
+	claim "nor is that for three dimensions" \
+		"$(awk 'length > 80' "$work/out")"
 	run catfish "$command" --version
 	is "catfish $command has a version" status 0 \
 		has "^catfish $command [0-9]" err ""
@@ -92,7 +95,7 @@ usage "a count is no geometry" "--count" \
 	catfish query --bbox $box --count -o geojson
 usage "a point has two numbers" "a point x,y" catfish query --nearest 0
 usage "a point has only two numbers" "a point x,y" \
-	catfish query --nearest 0,0,1
+	catfish query --nearest 0,0,1,1
 usage "a point is finite" "a point x,y of finite" \
 	catfish query --nearest 0,inf
 usage "the nearest none are refused" "--k: at least 1" \

@@ -157,8 +157,12 @@ END_TEST
 
 START_TEST(points_that_are_not_finite_are_refused)
 {
-	static const double bad[][DIMENSIONS] = {
-		{NAN, 0}, {0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
+	static const double bad[][DIMENSIONS] = {{NAN, 0},
+						 {0, NAN},
+						 {INFINITY, 0},
+						 {0, -INFINITY},
+						 {[DIMENSIONS - 1] = NAN},
+						 {[DIMENSIONS - 1] = INFINITY}};
 	const double good[DIMENSIONS] = {-1e308, 3};
 	double point[DIMENSIONS] = {7, 7};
 
@@ -198,9 +202,14 @@ END_TEST
 START_TEST(rectangles_that_are_none_are_refused)
 {
 	static const struct wire_rect bad[] = {
-		{{NAN, 0}, {1, 1}},	  {{0, 0}, {1, NAN}},
-		{{-INFINITY, 0}, {1, 1}}, {{0, 0}, {INFINITY, 1}},
-		{{2, 0}, {1, 1}},	  {{0, 2}, {1, 1}},
+		{{NAN, 0}, {1, 1}},
+		{{0, 0}, {1, NAN}},
+		{{-INFINITY, 0}, {1, 1}},
+		{{0, 0}, {INFINITY, 1}},
+		{{2, 0}, {1, 1}},
+		{{0, 2}, {1, 1}},
+		{{[DIMENSIONS - 1] = 2}, {1, 1}},
+		{{[DIMENSIONS - 1] = NAN}, {1, 1}},
 	};
 	struct rect rect;
 
