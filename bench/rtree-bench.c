@@ -7,33 +7,23 @@
  * within the time that is measured; 'checksum' is the sum modulo 2^64 over all
  * hits of (query index + 1) * (id + 1), to be set beside any other library. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "base/random.h"
-#include "datasets/csv.h"
+#include "bench/items.h"
 #include "rtree/kernel.h"
 #include "rtree/rtree.h"
 
 enum { NEAREST_COUNT = 10, GROUP = 256 };
-
-struct items {
-	struct item *items;
-	size_t count;
-};
 
 struct bench {
 	struct items items;
@@ -58,100 +48,12 @@ struct bench {
 	uint64_t waits; /* for retired pages */
 };
 
-/* --- Files --------------------------------------------------------------- */
-
-static int append(struct items *items, size_t *capacity,
-		  const struct item *item)
-{
-	if (items->count == *capacity) {
-		*capacity = *capacity ? 2 * *capacity : 1024;
-		struct item *grown =
-			realloc(items->items, *capacity * sizeof(*grown));
-		if (!grown)
-			return err_set(ERR_NO_MEMORY, "no memory for items");
-		items->items = grown;
-	}
-	items->items[items->count++] = *item;
-	return 0;
-}
-
-static int read_csv(const char *path, struct items *items)
-{
-	struct csv_reader *reader;
-	struct item item;
-	size_t capacity = 0;
-	int error = csv_open(path, CSV_ITEMS, &reader);
-	if (error)
-		return error;
-	while ((error = csv_next_item(reader, &item)) > 0) {
-		error = append(items, &capacity, &item);
-		if (error)
-			break;
-	}
-	csv_close(reader);
-	return error;
-}
-
-/* Little-endian doubles, min and max corner of each; ids from 0. */
-static int read_raw(const char *path, struct items *items)
-{
-	enum { NUMBERS = 2 * DIMENSIONS };
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || fstat(fd, &st)) {
-		err_set(ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return ERR_NOT_FOUND;
-	}
-	size_t size = (size_t)st.st_size;
-	items->count = size / (NUMBERS * sizeof(double));
-	items->items = malloc(items->count * sizeof(*items->items) + 1);
-	const double *numbers =
-		size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)
-		     : MAP_FAILED;
-	close(fd);
-	if (!items->items || numbers == MAP_FAILED)
-		return err_set(ERR_DATA, "%s: can't be read whole", path);
-	for (size_t i = 0; i < items->count; i++) {
-		struct item *item = &items->items[i];
-		item->id = (int64_t)i;
-		memcpy(&item->rect, numbers + i * NUMBERS, sizeof(item->rect));
-	}
-	munmap((void *)numbers, size);
-	return 0;
-}
-
-static int read_items(const char *path, struct items *items)
-{
-	size_t length = strlen(path);
-
-	if (length > 4 && strcmp(path + length - 4, ".f64") == 0)
-		return read_raw(path, items);
-	return read_csv(path, items);
-}
-
-/* The items as read_raw() reads them, without their ids. */
-static int save_raw(const char *path, const struct items *items)
-{
-	struct file_replacement file;
-	int error = file_replace_begin(&file, path);
-
-	for (size_t i = 0; !error && i < items->count; i++)
-		error = file_replace_write(&file, &items->items[i].rect,
-					   sizeof(items->items[i].rect));
-	if (!error)
-		return file_replace_commit(&file);
-	file_replace_abort(&file);
-	return error;
-}
+/* --- Queries ------------------------------------------------------------- */
 
 /* Without a file: 100,000 distinct queries with edges up to 1e-5. */
 static int make_queries(struct items *queries)
 {
 	struct random random;
-	size_t capacity = 0;
 
 	random_seed(&random, 1);
 	for (int i = 0; i < 100000; i++) {
@@ -161,7 +63,7 @@ static int make_queries(struct items *queries)
 			query.rect.max[d] =
 				query.rect.min[d] + random_unit(&random) * 1e-5;
 		}
-		int error = append(queries, &capacity, &query);
+		int error = items_append(queries, &query);
 		if (error)
 			return error;
 	}
@@ -635,10 +537,10 @@ static int parse_options(struct bench *b, int argc, char **argv)
 	       (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case ITEMS:
-			error = read_items(optarg, &b->items);
+			error = items_read(optarg, &b->items);
 			break;
 		case QUERIES:
-			error = read_items(optarg, &b->queries);
+			error = items_read(optarg, &b->queries);
 			break;
 		case PHASES:
 			b->phases = optarg;
@@ -698,14 +600,14 @@ int main(int argc, char **argv)
 	program_init("rtree-bench");
 	int error = parse_options(&b, argc, argv);
 	if (!error && b.raw)
-		error = save_raw(b.raw, &b.items);
+		error = items_save_raw(b.raw, &b.items);
 	else if (!error)
 		error = run_all(&b);
 	if (!error)
 		error = program_finish_output();
 	rtree_destroy(b.tree);
-	free(b.items.items);
-	free(b.queries.items);
+	items_fini(&b.items);
+	items_fini(&b.queries);
 	free(b.ids);
 	return error ? (int)program_fail(error) : EXIT_OK;
 }
