@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "datasets/csv.h"
 
 int items_append(struct items *items, const struct item *item)
@@ -61,22 +62,31 @@ static int read_raw(const char *path, struct items *items)
 		return ERR_NOT_FOUND;
 	}
 	size_t size = (size_t)st.st_size;
+	if (!size || size % (NUMBERS * sizeof(double))) {
+		close(fd);
+		return err_set(ERR_DATA,
+			       "%s: %zu bytes are no rectangles of %d "
+			       "doubles",
+			       path, size, NUMBERS);
+	}
 	items->count = size / (NUMBERS * sizeof(double));
 	items->capacity = items->count;
-	items->items = malloc(items->count * sizeof(*items->items) + 1);
-	const double *numbers =
-		size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0)
-		     : MAP_FAILED;
+	items->items = malloc(items->count * sizeof(*items->items));
+	const double *numbers = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (!items->items || numbers == MAP_FAILED)
 		return err_set(ERR_DATA, "%s: can't be read whole", path);
-	for (size_t i = 0; i < items->count; i++) {
+	int error = 0;
+	for (size_t i = 0; !error && i < items->count; i++) {
 		struct item *item = &items->items[i];
 		item->id = (int64_t)i;
 		memcpy(&item->rect, numbers + i * NUMBERS, sizeof(item->rect));
+		error = parse_check_rect(&item->rect);
+		if (error)
+			err_prefix(error, "%s, rectangle %zu", path, i);
 	}
 	munmap((void *)numbers, size);
-	return 0;
+	return error;
 }
 
 int items_read(const char *path, struct items *items)

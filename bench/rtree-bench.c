@@ -20,16 +20,28 @@
 #include "base/program.h"
 #include "base/random.h"
 #include "bench/items.h"
+#include "bench/queries.h"
+#include "bench/serialise.h"
 #include "rtree/kernel.h"
 #include "rtree/rtree.h"
 
-enum { NEAREST_COUNT = 10, GROUP = 256 };
+enum { NEAREST_COUNT = 10, GROUP = 256, SETS_MAX = 8 };
+
+/* Queries, and what they are called in the output. */
+struct query_set {
+	struct items queries;
+	const char *name;
+	int name_length;
+};
 
 struct bench {
 	struct items items;
-	struct items queries;
+	struct rect *rects; /* that the items have now */
+	struct query_set sets[SETS_MAX];
+	int set_count;
 	const char *phases;
-	const char *raw; /* to write the items to, and no more */
+	const char *save_items; /* to write them to, and no more */
+	const char *save_centred;
 	uint64_t batch;
 	uint64_t lease_ns;
 	uint64_t memory;
@@ -42,6 +54,7 @@ struct bench {
 	size_t ids_count;
 
 	/* Of the phase. */
+	const struct items *queries;
 	uint64_t operations;
 	uint64_t hits;
 	uint64_t checksum;
@@ -50,10 +63,29 @@ struct bench {
 
 /* --- Queries ------------------------------------------------------------- */
 
-/* Without a file: 100,000 distinct queries with edges up to 1e-5. */
-static int make_queries(struct items *queries)
+/* Reads a set that is called what its file is, without folder and ending. */
+static int add_queries(struct bench *b, const char *path)
 {
+	if (b->set_count == SETS_MAX)
+		return err_set(ERR_USAGE, "more than %d files of queries",
+			       SETS_MAX);
+	struct query_set *set = &b->sets[b->set_count++];
+	const char *slash = strrchr(path, '/');
+	set->name = slash ? slash + 1 : path;
+	const char *ending = strrchr(set->name, '.');
+	set->name_length = (int)(ending ? (size_t)(ending - set->name)
+					: strlen(set->name));
+	return items_read(path, &set->queries);
+}
+
+/* Without a file: 100,000 distinct queries with edges up to 1e-5. */
+static int make_queries(struct bench *b)
+{
+	struct query_set *set = &b->sets[b->set_count++];
 	struct random random;
+
+	set->name = "1e-5";
+	set->name_length = 4;
 
 	random_seed(&random, 1);
 	for (int i = 0; i < 100000; i++) {
@@ -63,7 +95,7 @@ static int make_queries(struct items *queries)
 			query.rect.max[d] =
 				query.rect.min[d] + random_unit(&random) * 1e-5;
 		}
-		int error = items_append(queries, &query);
+		int error = items_append(&set->queries, &query);
 		if (error)
 			return error;
 	}
@@ -114,18 +146,32 @@ static void sum_ids(struct bench *b, size_t query)
 	b->ids_count = 0;
 }
 
-static int search(struct bench *b)
+/* Each search alone, or, where the processor can, the next one begun before
+ * the last has ended. */
+static inline int search_each(struct bench *b, bool alone)
 {
-	for (size_t q = 0; q < b->queries.count; q++) {
+	for (size_t q = 0; q < b->queries->count; q++) {
 		int error = rtree_search(b->tree, &b->pin.root,
-					 &b->queries.items[q].rect,
+					 &b->queries->items[q].rect,
 					 RELATION_INTERSECTS, store_ids, b);
 		if (error)
 			return error;
 		sum_ids(b, q);
+		if (alone)
+			serialise();
 	}
-	b->operations = b->queries.count;
+	b->operations = b->queries->count;
 	return 0;
+}
+
+static int search(struct bench *b)
+{
+	return search_each(b, false);
+}
+
+static int search_dependent(struct bench *b)
+{
+	return search_each(b, true);
 }
 
 static int count_hits(void *context, const struct node *leaf, uint64_t hits)
@@ -137,16 +183,16 @@ static int count_hits(void *context, const struct node *leaf, uint64_t hits)
 
 static int count(struct bench *b)
 {
-	for (size_t q = 0; q < b->queries.count; q++) {
+	for (size_t q = 0; q < b->queries->count; q++) {
 		uint64_t hits = 0;
 		int error = rtree_search(
-			b->tree, &b->pin.root, &b->queries.items[q].rect,
+			b->tree, &b->pin.root, &b->queries->items[q].rect,
 			RELATION_INTERSECTS, count_hits, &hits);
 		if (error)
 			return error;
 		b->hits += hits;
 	}
-	b->operations = b->queries.count;
+	b->operations = b->queries->count;
 	return 0;
 }
 
@@ -187,11 +233,12 @@ static int search_groups(struct bench *b)
 	struct rect queries[GROUP];
 	int error = 0;
 
-	for (g.base = 0; !error && g.base < b->queries.count; g.base += GROUP) {
-		size_t size = b->queries.count - g.base;
+	for (g.base = 0; !error && g.base < b->queries->count;
+	     g.base += GROUP) {
+		size_t size = b->queries->count - g.base;
 		size = size < GROUP ? size : GROUP;
 		for (size_t q = 0; q < size; q++)
-			queries[q] = b->queries.items[g.base + q].rect;
+			queries[q] = b->queries->items[g.base + q].rect;
 		g.count = 0;
 		error = rtree_search_group(b->tree, &b->pin.root, queries, size,
 					   RELATION_INTERSECTS, store_group,
@@ -202,16 +249,16 @@ static int search_groups(struct bench *b)
 		b->hits += g.count;
 	}
 	free(g.hits);
-	b->operations = b->queries.count;
+	b->operations = b->queries->count;
 	return error;
 }
 
 static int nearest(struct bench *b)
 {
-	for (size_t q = 0; q < b->queries.count; q++) {
+	for (size_t q = 0; q < b->queries->count; q++) {
 		struct nearest nearest;
 		int error = rtree_nearest(b->tree, &b->pin.root,
-					  b->queries.items[q].rect.min,
+					  b->queries->items[q].rect.min,
 					  NEAREST_COUNT, &nearest);
 		if (!error)
 			error = reserve_ids(b, nearest.found_count);
@@ -222,7 +269,7 @@ static int nearest(struct bench *b)
 		nearest_end(&nearest);
 		sum_ids(b, q);
 	}
-	b->operations = b->queries.count;
+	b->operations = b->queries->count;
 	return 0;
 }
 
@@ -236,6 +283,8 @@ static int fresh_tree(struct bench *b)
 		.lease_ns = b->lease_ns,
 	};
 
+	for (size_t i = 0; i < b->items.count; i++)
+		b->rects[i] = b->items.items[i].rect;
 	rtree_destroy(b->tree);
 	b->tree = NULL;
 	int error = rtree_create(&options, &b->tree);
@@ -261,12 +310,13 @@ static int bulk(struct bench *b)
 	return 0;
 }
 
-static void sleep_until(uint64_t time_ns)
+static void wait_for_pages(struct bench *b)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), until = rtree_retry_ns(b->tree);
 
-	if (time_ns > now)
-		usleep((useconds_t)((time_ns - now) / NS_PER_US + 1));
+	b->waits++;
+	if (until > now)
+		usleep((useconds_t)((until - now) / NS_PER_US + 1));
 }
 
 typedef int change(struct bench *b, struct rtree_batch *batch, size_t i);
@@ -278,23 +328,25 @@ static int insert_one(struct bench *b, struct rtree_batch *batch, size_t i)
 
 static int delete_one(struct bench *b, struct rtree_batch *batch, size_t i)
 {
-	return rtree_delete(batch, &b->items.items[i]);
+	const struct item item = {b->items.items[i].id, b->rects[i]};
+
+	return rtree_delete(batch, &item);
 }
 
-/* Moves an item by up to its own size, there and later back. */
+/* Moves an item by its own size. */
 static int update_one(struct bench *b, struct rtree_batch *batch, size_t i)
 {
-	struct item *item = &b->items.items[i];
-	struct rect to = item->rect;
+	const struct item item = {b->items.items[i].id, b->rects[i]};
+	struct rect to = item.rect;
 
 	for (int d = 0; d < DIMENSIONS; d++) {
-		double by = item->rect.max[d] - item->rect.min[d];
+		double by = item.rect.max[d] - item.rect.min[d];
 		to.min[d] += by;
 		to.max[d] += by;
 	}
-	int error = rtree_update(batch, item, &to);
+	int error = rtree_update(batch, &item, &to);
 	if (!error)
-		item->rect = to;
+		b->rects[i] = to;
 	return error;
 }
 
@@ -315,10 +367,8 @@ static int change_all(struct bench *b, change *change_one)
 		rtree_batch_commit(batch, &version);
 		if (error && error != ERR_AGAIN)
 			return error;
-		if (error == ERR_AGAIN) {
-			b->waits++;
-			sleep_until(rtree_retry_ns(b->tree));
-		}
+		if (error == ERR_AGAIN)
+			wait_for_pages(b);
 	}
 	b->operations = b->items.count;
 	return 0;
@@ -339,32 +389,49 @@ static int delete_all(struct bench *b)
 	return change_all(b, delete_one);
 }
 
-/* Nine searches for each item that is moved. */
-static int mixed(struct bench *b)
+/* Moves an item in a version of its own. */
+static int publish_update(struct bench *b, size_t i)
 {
-	size_t moves = b->queries.count / 9;
-
-	for (size_t i = 0; i < moves && i < b->items.count; i++) {
+	for (;;) {
 		struct rtree_batch *batch;
 		uint64_t version;
 		int error = rtree_batch_begin(b->tree, &batch);
-		if (!error)
-			error = update_one(b, batch, i);
-		rtree_batch_commit(batch, &version);
-		struct root root = {0};
-		struct rtree_pin pin;
-		if (!error)
-			error = rtree_pin(b->tree, &pin);
 		if (error)
 			return error;
-		root = pin.root;
-		for (size_t q = 9 * i; !error && q < 9 * i + 9; q++) {
-			error = rtree_search(b->tree, &root,
-					     &b->queries.items[q].rect,
-					     RELATION_INTERSECTS, store_ids, b);
-			sum_ids(b, q);
-		}
-		rtree_unpin(b->tree, &pin);
+		error = update_one(b, batch, i);
+		rtree_batch_commit(batch, &version);
+		if (error != ERR_AGAIN)
+			return error;
+		wait_for_pages(b);
+	}
+}
+
+static int search_newest(struct bench *b, size_t first, size_t count)
+{
+	struct rtree_pin pin;
+	int error = rtree_pin(b->tree, &pin);
+	if (error)
+		return error;
+	for (size_t q = first; !error && q < first + count; q++) {
+		error = rtree_search(b->tree, &pin.root,
+				     &b->queries->items[q].rect,
+				     RELATION_INTERSECTS, store_ids, b);
+		sum_ids(b, q);
+	}
+	rtree_unpin(b->tree, &pin);
+	return error;
+}
+
+/* Nine searches for each item that is moved. */
+static int mixed(struct bench *b)
+{
+	size_t moves = b->queries->count / 9;
+
+	moves = moves < b->items.count ? moves : b->items.count;
+	for (size_t i = 0; i < moves; i++) {
+		int error = publish_update(b, i);
+		if (!error)
+			error = search_newest(b, 9 * i, 9);
 		if (error)
 			return error;
 	}
@@ -384,16 +451,19 @@ static const struct phase {
 	{"search", search, false, true},
 	{"count", count, false, true},
 	{"group", search_groups, false, true},
+	{"dependent", search_dependent, false, true},
 	{"nearest", nearest, false, true},
 	{"insert", insert_all, true, false},
 	{"search-after", search, false, true},
 	{"group-after", search_groups, false, true},
+	{"dependent-after", search_dependent, false, true},
 	{"update", update_all, false, false},
 	{"delete", delete_all, false, false},
 	{"mixed", mixed, false, false},
 };
 
-static int report(struct bench *b, const struct phase *phase, uint64_t ns)
+static int report(struct bench *b, const struct phase *phase,
+		  const struct query_set *set, uint64_t ns)
 {
 	struct rtree_stat stat;
 	int error = rtree_stat(b->tree, &stat);
@@ -403,13 +473,15 @@ static int report(struct bench *b, const struct phase *phase, uint64_t ns)
 	for (int level = 0; level < stat.height; level++)
 		nodes += stat.nodes[level];
 	uint64_t items = stat.root.item_count;
-	printf("{\"phase\":\"%s\",\"items\":%zu,\"queries\":%zu,"
-	       "\"ns_per_op\":%.1f,\"hits\":%" PRIu64 ",\"checksum\":%" PRIu64
-	       ",\"bytes_per_item\":%.2f,\"order\":\"%s\",\"threads\":%u,\"batch\":%" PRIu64
+	printf("{\"phase\":\"%s\",\"set\":\"%.*s\",\"items\":%zu,"
+	       "\"queries\":%zu,\"ns_per_op\":%.1f,\"hits\":%" PRIu64
+	       ",\"checksum\":%" PRIu64 ",\"bytes_per_item\":%.2f,"
+	       "\"order\":\"%s\",\"threads\":%u,\"batch\":%" PRIu64
 	       ",\"lease_ms\":%g,\"kernel\":\"%s\",\"nodes\":%" PRIu64
 	       ",\"height\":%d,\"retired_pages\":%" PRIu64 ",\"waits\":%" PRIu64
 	       "}\n",
-	       phase->name, b->items.count, b->queries.count,
+	       phase->name, phase->reads ? set->name_length : 0, set->name,
+	       b->items.count, b->queries->count,
 	       (double)ns / (double)(b->operations ? b->operations : 1),
 	       b->hits, b->checksum,
 	       items ? (double)nodes * RTREE_PAGE_SIZE / (double)items : 0,
@@ -419,13 +491,12 @@ static int report(struct bench *b, const struct phase *phase, uint64_t ns)
 	return 0;
 }
 
-static int run_phase(struct bench *b, const struct phase *phase)
+static int run_phase(struct bench *b, const struct phase *phase,
+		     const struct query_set *set)
 {
-	int error = phase->fresh ? fresh_tree(b) : 0;
-
+	b->queries = &set->queries;
 	b->operations = b->hits = b->checksum = b->waits = 0;
-	if (!error && phase->reads)
-		error = rtree_pin(b->tree, &b->pin);
+	int error = phase->reads ? rtree_pin(b->tree, &b->pin) : 0;
 	if (error)
 		return error;
 	uint64_t start = clock_now_ns();
@@ -433,7 +504,22 @@ static int run_phase(struct bench *b, const struct phase *phase)
 	uint64_t ns = clock_now_ns() - start;
 	if (phase->reads)
 		rtree_unpin(b->tree, &b->pin);
-	return error ? error : report(b, phase, ns);
+	return error ? error : report(b, phase, set, ns);
+}
+
+/* Phases that begin with items find them loaded, if those before left none. */
+static int prepare_tree(struct bench *b, const struct phase *phase)
+{
+	if (phase->fresh)
+		return fresh_tree(b);
+	int error = rtree_pin(b->tree, &b->pin);
+	if (error)
+		return error;
+	uint64_t count = b->pin.root.item_count;
+	rtree_unpin(b->tree, &b->pin);
+	if (!count)
+		error = fresh_tree(b);
+	return error || count ? error : bulk(b);
 }
 
 static const struct phase *find_phase(const char *name, size_t length)
@@ -455,7 +541,10 @@ static int run_phases(struct bench *b)
 		if (!phase)
 			return err_set(ERR_USAGE, "no phase '%.*s'",
 				       (int)length, name);
-		error = run_phase(b, phase);
+		error = prepare_tree(b, phase);
+		int sets = phase->reads ? b->set_count : 1;
+		for (int i = 0; !error && i < sets; i++)
+			error = run_phase(b, phase, &b->sets[i]);
 		name += length + (name[length] == ',');
 	}
 	return error;
@@ -464,18 +553,36 @@ static int run_phases(struct bench *b)
 /* --- The command line ---------------------------------------------------- */
 
 static const char help[] =
-	"usage: rtree-bench --items FILE [--queries FILE] [--phases LIST]\n"
+	"usage: rtree-bench --items FILE [--queries FILE]... [--phases LIST]\n"
 	"                   [--order str|hilbert] [--threads N] [--batch N] \n"
 	"                   [--lease TIME] [--memory SIZE]\n"
 	"                   [--kernel avx512|avx2|portable]\n"
 	"       rtree-bench --items FILE --save-raw FILE.f64\n"
+	"       rtree-bench --items FILE --queries FILE --save-centred FILE.f64\n"
 	"\n"
 	"Times the R-tree in one thread and prints a JSON line for each phase.\n"
 	"FILE is CSV, as 'catfish generate' writes it, or, named *.f64, raw\n"
 	"little-endian doubles xmin, ymin, xmax, ymax with ids from 0.\n"
 	"\n"
-	"phases: bulk search count group nearest insert search-after\n"
-	"        group-after update delete mixed; all of them by default\n"
+	"--save-raw writes the items as such, --save-centred the queries, each\n"
+	"moved onto an item that is drawn at random.\n"
+	"\n"
+	"phases, all of them by default, and in this order:\n"
+	"  bulk             loads all items at once\n"
+	"  search           lists what intersects each query\n"
+	"  count            only counts it\n"
+	"  group            lists it for 256 queries at a time\n"
+	"  dependent        as search, each after the last has wholly ended\n"
+	"  nearest          the 10 items nearest to each query's lower corner\n"
+	"  insert           inserts all items into an empty tree\n"
+	"  search-after, group-after, dependent-after\n"
+	"                   the same in that tree\n"
+	"  update           moves each item by its own size\n"
+	"  mixed            moves an item for every nine searches, with the first\n"
+	"                   file of queries\n"
+	"  delete           deletes all items\n"
+	"Those that search do so with each file of queries.  A phase that needs\n"
+	"items and finds none loads them first.\n"
 	"\n"
 	"  catfish generate uniform --count 2000000 --seed 1 --edge 1e-4 >u.csv\n"
 	"  rtree-bench --items u.csv --phases bulk,search,group\n";
@@ -515,12 +622,14 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		HELP,
 		ORDER,
 		THREADS,
-		SAVE_RAW
+		SAVE_RAW,
+		SAVE_CENTRED
 	};
 	static const struct option options[] = {
 		{"order", required_argument, NULL, ORDER},
 		{"threads", required_argument, NULL, THREADS},
 		{"save-raw", required_argument, NULL, SAVE_RAW},
+		{"save-centred", required_argument, NULL, SAVE_CENTRED},
 		{"items", required_argument, NULL, ITEMS},
 		{"queries", required_argument, NULL, QUERIES},
 		{"phases", required_argument, NULL, PHASES},
@@ -540,7 +649,7 @@ static int parse_options(struct bench *b, int argc, char **argv)
 			error = items_read(optarg, &b->items);
 			break;
 		case QUERIES:
-			error = items_read(optarg, &b->queries);
+			error = add_queries(b, optarg);
 			break;
 		case PHASES:
 			b->phases = optarg;
@@ -561,7 +670,10 @@ static int parse_options(struct bench *b, int argc, char **argv)
 			error = parse_threads(optarg, &b->pack.threads);
 			break;
 		case SAVE_RAW:
-			b->raw = optarg;
+			b->save_items = optarg;
+			break;
+		case SAVE_CENTRED:
+			b->save_centred = optarg;
 			break;
 		case KERNEL:
 			error = kernel_choose(optarg);
@@ -579,18 +691,37 @@ static int parse_options(struct bench *b, int argc, char **argv)
 	return error;
 }
 
+static int save_centred(struct bench *b)
+{
+	struct items *queries = &b->sets[0].queries;
+
+	queries_centre(queries->items, queries->count, b->items.items,
+		       b->items.count, 1);
+	return items_save_raw(b->save_centred, queries);
+}
+
 static int run_all(struct bench *b)
 {
-	int error = b->queries.count ? 0 : make_queries(&b->queries);
+	int error = b->set_count ? 0 : make_queries(b);
 
-	return error ? error : run_phases(b);
+	if (!error && b->save_items)
+		error = items_save_raw(b->save_items, &b->items);
+	if (!error && b->save_centred)
+		error = save_centred(b);
+	if (error || b->save_items || b->save_centred)
+		return error;
+	b->rects = malloc(b->items.count * sizeof(*b->rects));
+	if (!b->rects)
+		return err_set(ERR_NO_MEMORY, "no memory for rectangles");
+	return run_phases(b);
 }
 
 int main(int argc, char **argv)
 {
 	struct bench b = {
-		.phases = "bulk,search,count,group,nearest,insert,search-after,"
-			  "group-after,update,mixed,delete",
+		.phases = "bulk,search,count,group,dependent,nearest,insert,"
+			  "search-after,group-after,dependent-after,update,"
+			  "mixed,delete",
 		.batch = 1,
 		.lease_ns = 50 * NS_PER_MS,
 		.memory = UINT64_C(4) << 30,
@@ -599,15 +730,15 @@ int main(int argc, char **argv)
 
 	program_init("rtree-bench");
 	int error = parse_options(&b, argc, argv);
-	if (!error && b.raw)
-		error = items_save_raw(b.raw, &b.items);
-	else if (!error)
+	if (!error)
 		error = run_all(&b);
 	if (!error)
 		error = program_finish_output();
 	rtree_destroy(b.tree);
 	items_fini(&b.items);
-	items_fini(&b.queries);
+	for (int i = 0; i < b.set_count; i++)
+		items_fini(&b.sets[i].queries);
+	free(b.rects);
 	free(b.ids);
 	return error ? (int)program_fail(error) : EXIT_OK;
 }
