@@ -125,6 +125,15 @@ void batch_drop(struct rtree_batch *batch, node_ref ref)
 		batch->dropped[batch->dropped_count++] = node->header.page;
 }
 
+void batch_drop_tree(struct rtree_batch *batch, node_ref ref)
+{
+	const struct node *node = batch_node(batch, ref);
+
+	for (int i = 0; node->header.level && i < node->header.count; i++)
+		batch_drop_tree(batch, node->child[i]);
+	batch_drop(batch, ref);
+}
+
 struct node *batch_new_node(struct rtree_batch *batch, int level)
 {
 	uint32_t page = take_page(batch);

@@ -93,6 +93,9 @@ struct node *batch_own(struct rtree_batch *batch, node_ref *ref);
 /* The tree being built has this node no more. */
 void batch_drop(struct rtree_batch *batch, node_ref ref);
 
+/* Nor any below it. */
+void batch_drop_tree(struct rtree_batch *batch, node_ref ref);
+
 /* --- Changing nodes that the batch owns --------------------------------- */
 
 /* Entry 'i', exact: a leaf has it, for an inner node the child does. */
