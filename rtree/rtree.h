@@ -134,6 +134,16 @@ struct rtree_pack_options {
 int rtree_replace(struct rtree_batch *batch, const struct item *items,
 		  uint64_t count, const struct rtree_pack_options *options);
 
+/* Adds 'count' items at once: faster than one by one, and what it packs is
+ * searched faster.  'options' may be NULL; its order is not looked at, and its
+ * fill is of the leaves that it packs.  The pages that it takes are counted
+ * before anything is changed: ERR_AGAIN as above, ERR_NO_ROOM with the bytes of
+ * region that are needed.  Beside the region it takes 9 bytes an item, 32 a
+ * node that is changed, and while it packs some of the tree 60 bytes for each
+ * item there. */
+int rtree_append(struct rtree_batch *batch, const struct item *items,
+		 uint64_t count, const struct rtree_pack_options *options);
+
 /* Publishes the batch and ends it; '*version' is the new version, or the
  * current one when nothing changed. */
 void rtree_batch_commit(struct rtree_batch *batch, uint64_t *version);

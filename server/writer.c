@@ -182,14 +182,9 @@ static struct job *write_alone(struct server *server, struct job *job)
 static int apply_import(struct rtree_batch *batch, struct load *load,
 			uint64_t present)
 {
-	if (load->mode != WIRE_LOAD_APPEND || !present)
-		return rtree_replace(batch, load->items, load->count, NULL);
-	for (uint64_t i = 0; i < load->count; i++) {
-		int error = rtree_insert(batch, &load->items[i]);
-		if (error)
-			return error;
-	}
-	return 0;
+	if (load->mode == WIRE_LOAD_APPEND && present)
+		return rtree_append(batch, load->items, load->count, NULL);
+	return rtree_replace(batch, load->items, load->count, NULL);
 }
 
 static int try_import(struct server *server, struct job *job)
