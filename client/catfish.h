@@ -101,7 +101,15 @@ struct catfish_options {
 	 * nearly full, checks, and what may wait behind a check (stat, save)
 	 * may take 60 times that. */
 	uint32_t timeout_ms;
+
+	/* Memory, in bytes, for nodes that were READ to be kept in; 0: 64 MiB.
+	 * It serves to offload by copy.  A kept node is used only where it is
+	 * certain to be what a new READ would bring.  The connections of a
+	 * process to the same server share it when they ask for the same size.
+	 */
+	uint64_t cache_size;
 };
+#define CATFISH_NO_CACHE UINT64_MAX /* a cache_size */
 
 /* Connects to "shm:///path/to.sock" or "tcp://host:port".  'options' may be
  * NULL, or all zeros: messaging.
@@ -153,6 +161,7 @@ struct catfish_answer {
 	uint64_t reads;		 /* one-sided READs */
 	uint64_t read_bytes;	 /* by them, or of mapped nodes */
 	uint64_t nodes;		 /* visited */
+	uint64_t cached;	 /* found in the cache; of leaves, filters */
 	uint64_t retries;	 /* torn root records, read again */
 	uint64_t lease_expiries; /* answers dropped for their lease's end */
 	uint64_t time_ns;	 /* of the call, 'found' included */

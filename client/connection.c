@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/guard.h"
 #include "client/call.h"
+#include "client/fetch.h"
 #include "client/offload.h"
 
 enum {
@@ -19,11 +20,15 @@ enum {
 	 * took half as long again, with 1 MiB they were hardly faster. */
 	INBOX_SIZE = 256 * 1024,
 	TIMEOUT_MS = 10 * 1000,
+	/* Holds all inner nodes of 200 million items, or all filters too of 10
+	 * million. */
+	CACHE_SIZE = 64 << 20,
 };
 
 static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
 	      "what a fabric carries");
 
+static uint64_t cache_size(const struct catfish_options *options);
 static int open_connection(struct catfish *c);
 static int open_link(struct catfish *c);
 static int check_hello(const struct catfish *c,
@@ -53,6 +58,7 @@ int catfish_connect(const char *address, const struct catfish_options *options,
 	uint32_t timeout_ms =
 		options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
 	c->timeout_ns = timeout_ms * NS_PER_MS;
+	c->cache_size = cache_size(options);
 
 	int error = open_connection(c);
 	if (!error)
@@ -120,6 +126,13 @@ int client_check_version(struct catfish *c, uint64_t identity, uint64_t version)
 				   " after it had answered from %" PRIu64,
 				   c->address, version, c->version));
 	return 0;
+}
+
+static uint64_t cache_size(const struct catfish_options *options)
+{
+	if (options->cache_size == CATFISH_NO_CACHE)
+		return 0;
+	return options->cache_size ? options->cache_size : CACHE_SIZE;
 }
 
 /* What this has opened when it fails, close_link() closes. */
@@ -223,12 +236,13 @@ static int check_description(const struct catfish *c,
 	return 0;
 }
 
-/* The link goes first: until then READs may still write into the pages. */
+/* The link goes first: until then READs may still write into what was to be
+ * fetched. */
 static void close_link(struct catfish *c)
 {
 	fabric_ring_destroy(c->ring);
 	fabric_close(c->link);
 	free(c->request);
 	free(c->segment);
-	free(c->pages);
+	fetch_destroy(c->fetch);
 }

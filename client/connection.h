@@ -52,7 +52,8 @@ struct catfish {
 	enum catfish_path path;
 	enum catfish_offload offload;	/* never AUTO */
 	const struct root_page *region; /* mapped, or NULL */
-	struct node *pages;		/* FABRIC_READS_MAX, to READ into */
+	struct client_fetch *fetch;	/* to copy by, or NULL */
+	uint64_t cache_size;		/* 0: none */
 	struct gathering found;
 	uint64_t offloaded; /* searches */
 

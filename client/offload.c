@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/guard.h"
+#include "client/fetch.h"
 
 enum {
 	/* A search by messaging costs more than telling this number. */
@@ -18,7 +19,6 @@ enum {
 
 static int prepare_way(struct catfish *c, enum catfish_offload offload);
 static int map_region(struct catfish *c);
-static int make_pages(struct catfish *c);
 static int reserve(struct gathering *found, size_t more);
 static void hand_out(const struct catfish *c, const struct search *s);
 
@@ -126,7 +126,7 @@ static int prepare_way(struct catfish *c, enum catfish_offload offload)
 						    : map_region(c);
 	bool can_map = error == 0;
 	if (error == ERR_UNSUPPORTED && offload != CATFISH_OFFLOAD_MAPPED)
-		error = make_pages(c);
+		error = c->fetch ? 0 : fetch_create(c, &c->fetch);
 	if (!error)
 		c->offload =
 			can_map ? CATFISH_OFFLOAD_MAPPED : CATFISH_OFFLOAD_COPY;
@@ -150,16 +150,6 @@ static int map_region(struct catfish *c)
 			       "shares",
 			       c->address);
 	c->region = region;
-	return 0;
-}
-
-static int make_pages(struct catfish *c)
-{
-	if (c->pages)
-		return 0;
-	c->pages = aligned_alloc(64, FABRIC_READS_MAX * RTREE_PAGE_SIZE);
-	if (!c->pages)
-		return err_set(ERR_NO_MEMORY, "no memory to READ into");
 	return 0;
 }
 

@@ -1,174 +1,167 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* Offloading by READs: each level of the tree is a round trip, in lists of up
- * to FABRIC_READS_MAX nodes. */
+/* Offloading by READs: the walk goes as far as the cache leads it, has the rest
+ * READ in one list, and so on until nothing is wanted. */
 
 #include "client/offload.h"
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/guard.h"
-#include "client/call.h"
-#include "rtree/walk.h"
+#include "client/fetch.h"
 
-enum {
-	/* A record comes torn once in many thousands of READs, but a server
-	 * that loses its processor while writing it leaves it torn for a
-	 * while: then it's quicker to ask. */
-	RECORD_READS_MAX = 16,
-	/* An eighth of the lease is not used.  The two ends measure it with
-	 * their own clocks, and a kernel lets its clock be slewed by up to a
-	 * tenth (chrony asks for a twelfth at most): with an eighth, one end
-	 * may be at that limit, and the other be quite wrong too. */
-	LEASE_MARGIN = 8,
+/* One search and its walk. */
+struct copying {
+	struct catfish *c;
+	struct search *s;
+	struct client_fetch *f;
+	struct walk walk;
+	bool walks;	   /* the walk has begun */
+	uint64_t filtered; /* leaves that need not be READ */
 };
 
-/* The version that is searched, and when it was asked for. */
-struct sighting {
-	struct root root;
-	uint64_t asked_ns;
-};
-
-static int read_record(struct catfish *c, struct search *s,
-		       struct sighting *sighting);
-static int walk_by_reads(struct catfish *c, struct search *s,
-			 const struct root *root);
-static size_t take_wanted(struct walk *walk, struct walk_wanted *wanted);
-static int read_nodes(struct catfish *c, const struct walk_wanted *wanted,
-		      size_t count);
-static int feed_nodes(struct catfish *c, struct search *s, struct walk *walk,
-		      const struct walk_wanted *wanted, size_t count);
-static int vouch(struct catfish *c, struct search *s,
-		 const struct sighting *sighting);
+static int search(struct copying *w);
+static int begin_walk(struct copying *w);
+static void end_walk(struct copying *w);
+static int walk_on(struct copying *w);
+static int look(struct copying *w, const struct walk_wanted *wanted);
+static int feed(struct copying *w, const struct walk_wanted *wanted,
+		const struct node *node);
+static void filter(struct copying *w, const struct walk_wanted *wanted,
+		   const struct node *leaf);
+static int feed_list(struct copying *w);
 
 int client_search_by_copy(struct catfish *c, struct search *s)
 {
-	struct sighting sighting;
+	struct copying w;
 
-	client_gather_begin(c, s);
-	int error = read_record(c, s, &sighting);
+	w.c = c;
+	w.s = s;
+	w.f = c->fetch;
+	w.walks = false;
+	fetch_begin(w.f, &s->answer);
+	int error = search(&w);
+	end_walk(&w);
+	return fetch_end(w.f, error);
+}
+
+static int search(struct copying *w)
+{
+	struct client_fetch *f = w->f;
+	int error = f->is_guess ? begin_walk(w) : 0;
+
 	if (!error)
-		error = client_check_version(c, sighting.root.identity,
-					     sighting.root.version);
-	if (error)
-		return error;
-	s->answer.identity = sighting.root.identity;
-	s->answer.version = sighting.root.version;
-
-	/* A node that can't be right is no damage if its page was reused
-	 * meanwhile, so that is found out first. */
-	int walk_error = walk_by_reads(c, s, &sighting.root);
-	if (walk_error && walk_error != ERR_DAMAGED)
-		return walk_error;
-	error = vouch(c, s, &sighting);
-	return error ? error : walk_error;
-}
-
-static int read_record(struct catfish *c, struct search *s,
-		       struct sighting *sighting)
-{
-	_Alignas(struct root_record) char line[sizeof(struct root_record)];
-	const struct fabric_read read = {
-		.offset = c->server.root_record_offset,
-		.to = line,
-		.size = sizeof(line),
-	};
-
-	for (int i = 0; i < RECORD_READS_MAX; i++) {
-		/* The version is at least as new as this. */
-		sighting->asked_ns = clock_now_ns();
-		int error = client_read(c, &read, 1);
+		error = fetch_root(f);
+	if (!error && !f->is_guess) {
+		error = begin_walk(w);
 		if (!error)
-			error = root_decode(line, &sighting->root);
-		if (error != ERR_AGAIN)
-			return error;
-		s->answer.retries++;
+			error = fetch_nodes(f);
 	}
-	return ERR_AGAIN;
-}
-
-static int walk_by_reads(struct catfish *c, struct search *s,
-			 const struct root *root)
-{
-	struct walk_wanted wanted[FABRIC_READS_MAX];
-	struct walk walk;
-	size_t count;
-
-	int error = walk_begin(&walk, &s->box, s->relation, root->ref,
-			       c->server.page_count);
-	if (error)
-		return error;
-	while (!error && !client_gathered_all(s) &&
-	       (count = take_wanted(&walk, wanted))) {
-		error = read_nodes(c, wanted, count);
+	while (!error && f->now->count && !client_gathered_all(w->s)) {
+		error = feed_list(w);
 		if (!error)
-			error = feed_nodes(c, s, &walk, wanted, count);
+			error = walk_on(w);
+		if (!error)
+			error = fetch_nodes(f);
 	}
-	s->answer.nodes += walk.nodes;
-	walk_end(&walk);
 	return error;
 }
 
-static size_t take_wanted(struct walk *walk, struct walk_wanted *wanted)
+/* Walks from the root that is known now; a walk from another was in vain. */
+static int begin_walk(struct copying *w)
 {
-	size_t count = 0;
-
-	while (count < FABRIC_READS_MAX && walk_next(walk, &wanted[count]))
-		count++;
-	return count;
+	end_walk(w);
+	client_gather_begin(w->c, w->s);
+	w->filtered = 0;
+	int error = walk_begin(&w->walk, &w->s->box, w->s->relation,
+			       w->f->root.ref, w->c->server.page_count);
+	if (error)
+		return error;
+	w->walks = true;
+	return walk_on(w);
 }
 
-static int read_nodes(struct catfish *c, const struct walk_wanted *wanted,
-		      size_t count)
+static void end_walk(struct copying *w)
 {
-	struct fabric_read reads[FABRIC_READS_MAX];
-
-	for (size_t i = 0; i < count; i++) {
-		int level = wanted[i].level;
-		reads[i] = (struct fabric_read){
-			.offset = (uint64_t)node_ref_page(wanted[i].ref) *
-				  RTREE_PAGE_SIZE,
-			.to = &c->pages[i],
-			.size = level == WALK_LEVEL_UNKNOWN ? RTREE_PAGE_SIZE
-							    : node_size(level),
-		};
-	}
-	return client_read(c, reads, count);
+	if (!w->walks)
+		return;
+	w->walks = false;
+	w->s->answer.nodes += w->walk.nodes + w->filtered;
+	walk_end(&w->walk);
 }
 
-static int feed_nodes(struct catfish *c, struct search *s, struct walk *walk,
-		      const struct walk_wanted *wanted, size_t count)
+/* Makes the next list of what is wanted. */
+static int walk_on(struct copying *w)
 {
+	struct walk_wanted wanted;
 	int error = 0;
 
-	for (size_t i = 0; !error && i < count; i++) {
-		uint64_t hits;
-		error = walk_feed(walk, &wanted[i], &c->pages[i], &hits);
-		if (!error && hits && !client_gathered_all(s))
-			error = client_gather(c, s, &c->pages[i], hits);
-	}
+	fetch_look_begin(w->f);
+	while (!error && fetch_has_room(w->f) && !client_gathered_all(w->s) &&
+	       walk_next(&w->walk, &wanted))
+		error = look(w, &wanted);
+	fetch_look_end(w->f);
 	return error;
 }
 
-/* Whether no page of the version can have been reused before the last of them
- * was read. */
-static int vouch(struct catfish *c, struct search *s,
-		 const struct sighting *sighting)
+static int look(struct copying *w, const struct walk_wanted *wanted)
 {
-	uint64_t lease = c->server.lease_ns;
-	uint64_t passed = clock_now_ns() - sighting->asked_ns;
+	const struct node *node;
+	uint64_t ignored;
 
-	if (!GUARD("lease", passed >= lease - lease / LEASE_MARGIN))
+	switch (fetch_look(w->f, wanted->ref, &node)) {
+	case FETCH_MISSING:
+		fetch_want(w->f, wanted);
 		return 0;
+	case FETCH_READ:
+		return feed(w, wanted, node);
+	case FETCH_CACHED:
+		return walk_feed(&w->walk, wanted, node, &ignored);
+	case FETCH_FILTER:
+		filter(w, wanted, node);
+		return 0;
+	}
+	return 0;
+}
 
-	struct sighting now;
-	int error = read_record(c, s, &now);
-	if (!error)
-		error = client_check_version(c, now.root.identity,
-					     now.root.version);
-	if (!error && now.root.horizon > sighting->root.version)
-		error = ERR_AGAIN;
-	if (error == ERR_AGAIN)
-		s->answer.lease_expiries++;
+/* READs a leaf only if it can hold an answer, and only as far as the last entry
+ * that may be one; to count what is certain, not at all. */
+static void filter(struct copying *w, const struct walk_wanted *wanted,
+		   const struct node *leaf)
+{
+	struct walk_filtered bits = walk_filter(&w->walk, wanted, leaf);
+
+	if (!w->s->found && bits.possible == bits.certain) {
+		w->s->answer.count += __builtin_popcountll(bits.certain);
+		bits.possible = 0;
+	}
+	if (bits.possible)
+		fetch_want_leaf(
+			w->f, wanted,
+			node_leaf_size(64 - __builtin_clzll(bits.possible)));
+	else
+		w->filtered++;
+}
+
+/* Feeds a node that was READ. */
+static int feed(struct copying *w, const struct walk_wanted *wanted,
+		const struct node *node)
+{
+	uint64_t hits;
+
+	int error = walk_feed(&w->walk, wanted, node, &hits);
+	if (error)
+		return error;
+	fetch_keep(w->f, node);
+	if (hits && !client_gathered_all(w->s))
+		error = client_gather(w->c, w->s, node, hits);
+	return error;
+}
+
+static int feed_list(struct copying *w)
+{
+	const struct fetch_list *list = w->f->now;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < list->count; i++)
+		error = feed(w, &list->wanted[i], &list->pages[i]);
 	return error;
 }

@@ -111,6 +111,8 @@ enum {
 	/* What a READ of the root record, an inner node and a leaf fetches. */
 	RTREE_INNER_SIZE = offsetof(struct node, rect),
 	RTREE_PAGE_SIZE = sizeof(struct node),
+	/* Header and cells: what tells which entries a search can't want. */
+	RTREE_FILTER_SIZE = offsetof(struct node, bounds),
 };
 
 static_assert(sizeof(struct node_header) == 64, "one cache line");
@@ -127,6 +129,12 @@ static_assert(DIMENSIONS != 3 || sizeof(struct node) == 4096, "3 dimensions");
 static inline size_t node_size(int level)
 {
 	return level ? (size_t)RTREE_INNER_SIZE : (size_t)RTREE_PAGE_SIZE;
+}
+
+/* Bytes of a leaf with its first 'count' entries. */
+static inline size_t node_leaf_size(unsigned count)
+{
+	return offsetof(struct node, rect) + count * sizeof(struct rect);
 }
 
 /* Identifies the layout above to a peer or a file: dimensions, lanes, capacity

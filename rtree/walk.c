@@ -56,6 +56,22 @@ int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 	return kernel->feed(walk, wanted, node, hits);
 }
 
+struct walk_filtered walk_filter(const struct walk *walk,
+				 const struct walk_wanted *wanted,
+				 const struct node *filter)
+{
+	unsigned count = filter->header.count;
+
+	if (wanted->covered) {
+		uint64_t all = count ? ~UINT64_C(0) >> (64 - count) : 0;
+		return (struct walk_filtered){all, all};
+	}
+	struct selection selection =
+		kernel->select(filter, count, walk->relation, walk->query);
+	return (struct walk_filtered){selection.possible,
+				      selection.possible & selection.certain};
+}
+
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context)
 {

@@ -68,6 +68,19 @@ bool walk_next(struct walk *walk, struct walk_wanted *wanted);
 int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 	      const struct node *node, uint64_t *hits);
 
+/* What the filter of a leaf, its first RTREE_FILTER_SIZE bytes, tells of the
+ * leaf that 'wanted' names and that has not been fed: a bit for each entry that
+ * may be an answer, and of these for each that is one for certain.  The filter
+ * is one that was fed before, as part of a leaf, to any walk.  A leaf without
+ * possible entries needs no feeding. */
+struct walk_filtered {
+	uint64_t possible;
+	uint64_t certain;
+};
+struct walk_filtered walk_filter(const struct walk *walk,
+				 const struct walk_wanted *wanted,
+				 const struct node *filter);
+
 /* Called with each leaf that has answers, and their bits.  Another value than 0
  * ends the walk and is returned by it. */
 typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);

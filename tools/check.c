@@ -42,8 +42,7 @@ static int check_server(void)
 {
 	struct catfish *server;
 	uint64_t nodes, version;
-	int error = server_open(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO,
-				&server);
+	int error = server_open(NULL, &server);
 
 	if (error)
 		return error;

@@ -90,8 +90,7 @@ int import_server_open(enum catfish_load_mode mode,
 		.commit = commit_to_server,
 		.close = close_server,
 	};
-	error = server_open(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO,
-			    &new->server);
+	error = server_open(NULL, &new->server);
 	if (!error)
 		error = begin(new->server, mode);
 	if (error) {

@@ -145,6 +145,11 @@ int options_take_uint64(const struct command_option *option, const char *text)
 	return parse_uint64(text, option->to);
 }
 
+int options_take_size(const struct command_option *option, const char *text)
+{
+	return parse_size(text, option->to);
+}
+
 int options_take_double(const struct command_option *option, const char *text)
 {
 	return parse_double(text, option->to);

@@ -45,6 +45,7 @@ int options_take_point(const struct command_option *option,
 		       const char *text); /* double[DIMENSIONS] */
 int options_take_int64(const struct command_option *option, const char *text);
 int options_take_uint64(const struct command_option *option, const char *text);
+int options_take_size(const struct command_option *option, const char *text);
 int options_take_double(const struct command_option *option, const char *text);
 int options_take_dimensions(const struct command_option *option,
 			    const char *text); /* as base/dimensions.h does */

@@ -41,6 +41,8 @@ static struct {
 	bool has_path;
 	int offload;
 	bool has_offload;
+	uint64_t cache_size;
+	bool has_cache;
 	uint64_t limit;
 	bool has_limit;
 	bool count;
@@ -129,6 +131,15 @@ static const struct command_option query_options[] = {
 		.to = &options.offload,
 		.given = &options.has_offload,
 		.choices = offloads + 1, /* auto goes without saying */
+	},
+	{
+		.name = "cache",
+		.value = "SIZE",
+		.help = "memory for nodes that were read into own memory\n"
+			"to be kept in; 0 for none (default: 64M)",
+		.take = options_take_size,
+		.to = &options.cache_size,
+		.given = &options.has_cache,
 	},
 	{
 		.name = "limit",
@@ -248,6 +259,9 @@ static int check_options(void)
 		options.path = CATFISH_PATH_OFFLOAD;
 	if (options.has_offload && options.path != CATFISH_PATH_OFFLOAD)
 		return err_set(ERR_USAGE, "--offload is for --path offload");
+	if (options.has_cache && (!options.has_offload ||
+				  options.offload + 1 != CATFISH_OFFLOAD_COPY))
+		return err_set(ERR_USAGE, "--cache is for --offload copy");
 	return 0;
 }
 
@@ -293,11 +307,16 @@ static int run_begin(struct run *run)
 		return error;
 	if (options.queries)
 		dimensions_settle();
-	return server_open((enum catfish_path)options.path,
-			   options.has_offload
+	const struct catfish_options how = {
+		.path = (enum catfish_path)options.path,
+		.offload = options.has_offload
 				   ? (enum catfish_offload)options.offload + 1
 				   : CATFISH_OFFLOAD_AUTO,
-			   &run->server);
+		.cache_size = options.has_cache && !options.cache_size
+				      ? CATFISH_NO_CACHE
+				      : options.cache_size,
+	};
+	return server_open(&how, &run->server);
 }
 
 static void run_end(struct run *run)
@@ -530,6 +549,7 @@ static void explain(const struct search *search,
 	explain_number("round_trips", answer->round_trips);
 	explain_number("reads", answer->reads);
 	explain_number("nodes", answer->nodes);
+	explain_number("cached", answer->cached);
 	explain_number("read_bytes", answer->read_bytes);
 	explain_number("retries", answer->retries);
 	explain_number("lease_expiries", answer->lease_expiries);

@@ -14,8 +14,7 @@ static int save_run(const char *path)
 	struct catfish *server;
 	uint64_t version, bytes;
 	char size[FORMAT_SIZE_SIZE];
-	int error = server_open(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO,
-				&server);
+	int error = server_open(NULL, &server);
 
 	if (error)
 		return error;

@@ -46,12 +46,14 @@ bool server_is_named(void)
 	return options.address;
 }
 
-int server_open(enum catfish_path path, enum catfish_offload offload,
-		struct catfish **server)
+int server_open(const struct catfish_options *how, struct catfish **server)
 {
+	static const struct catfish_options messaging;
 	uint64_t timeout_ms = options.timeout_ns / NS_PER_MS;
 	const char *address = options.address;
 
+	if (!how)
+		how = &messaging;
 	if (!address)
 		address = getenv("CATFISH_SERVER");
 	if (!address || !*address)
@@ -61,12 +63,16 @@ int server_open(enum catfish_path path, enum catfish_offload offload,
 		return err_set(ERR_USAGE,
 			       "--timeout: between 1ms and 49 days, please");
 
-	const struct catfish_options connect = {.timeout_ms = timeout_ms};
+	const struct catfish_options connect = {
+		.timeout_ms = (uint32_t)timeout_ms,
+		.cache_size = how->cache_size,
+	};
 	struct catfish *opened;
 	int error = server_result(catfish_connect(address, &connect, &opened));
 	if (error)
 		return follow_server(error);
-	error = server_result(catfish_set_path(opened, path, offload));
+	error = server_result(
+		catfish_set_path(opened, how->path, how->offload));
 	if (error)
 		catfish_close(opened);
 	else

@@ -18,11 +18,11 @@ extern const struct command_option server_options[];
 /* Whether --server was given, rather than left to the environment. */
 bool server_is_named(void);
 
-/* Connects to the server of --server, or else of CATFISH_SERVER.  Unless the
- * dimensions are settled, this program then becomes the one for those of the
- * server's items. */
-int server_open(enum catfish_path path, enum catfish_offload offload,
-		struct catfish **server);
+/* Connects to the server of --server, or else of CATFISH_SERVER, in the way
+ * that is wanted, NULL for messaging, and with the timeout of --timeout.
+ * Unless the dimensions are settled, this program then becomes the one for
+ * those of the server's items. */
+int server_open(const struct catfish_options *how, struct catfish **server);
 
 /* What a function of catfish.h returned, as an error of base/err.h with its
  * words. */

@@ -40,8 +40,7 @@ static int stat_run(const char *operand)
 {
 	struct catfish *server;
 	struct catfish_stat stat;
-	int error = server_open(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO,
-				&server);
+	int error = server_open(NULL, &server);
 
 	if (error)
 		return error;

@@ -136,8 +136,7 @@ static int check_options(enum write_kind kind)
 
 static int open_server(struct writes *writes)
 {
-	return server_open(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO,
-			   &writes->server);
+	return server_open(NULL, &writes->server);
 }
 
 static int write_one(struct writes *writes)

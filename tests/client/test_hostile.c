@@ -46,7 +46,8 @@ static int search(const struct catfish_query *query,
 
 static void connect_by(enum catfish_path path, enum catfish_offload offload)
 {
-	const struct catfish_options options = {path, offload, 2000};
+	const struct catfish_options options = {
+		.path = path, .offload = offload, .timeout_ms = 2000};
 
 	int error = catfish_connect(fake.address, &options, &server);
 	ck_assert_msg(!error, "%s", catfish_error_text());
@@ -142,8 +143,11 @@ END_TEST
 
 START_TEST(a_region_larger_than_what_is_mapped_is_refused)
 {
-	const struct catfish_options options = {CATFISH_PATH_OFFLOAD,
-						CATFISH_OFFLOAD_MAPPED, 2000};
+	const struct catfish_options options = {
+		.path = CATFISH_PATH_OFFLOAD,
+		.offload = CATFISH_OFFLOAD_MAPPED,
+		.timeout_ms = 2000,
+	};
 
 	fake_start(&fake, 1, LONG_LEASE);
 	fake.description.page_count += 1000000;

@@ -34,7 +34,7 @@ static struct daemon daemon_;
 
 static struct catfish *connect_way(const struct way *way)
 {
-	const struct catfish_options options = {way->path, way->offload, 0};
+	const struct catfish_options options = {.path = way->path, .offload = way->offload};
 	struct catfish *server = NULL;
 
 	int error = catfish_connect(way->tcp ? daemon_.tcp : daemon_.shm,

@@ -44,7 +44,7 @@ static void fails(int error, int wanted, const char *words)
 static void begin(const struct way *way)
 {
 	static const char *const options[] = {"--memory", "128M", NULL};
-	const struct catfish_options connect = {way->path, way->offload, 0};
+	const struct catfish_options connect = {.path = way->path, .offload = way->offload};
 
 	daemon_start(&daemon_, options);
 	succeeds(catfish_connect(way->tcp ? daemon_.tcp : daemon_.shm, &connect,

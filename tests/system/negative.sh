@@ -56,6 +56,10 @@ needs "the lease keeps reused pages out of what was READ" \
 needs "the births of nodes tell one version from another" \
 	lease,birth client read:10000:50 client --paths copy
 
+# What is in the cache was right some time.
+needs "the root record tells whether the cache is of the newest version" \
+	cache-root client none:1:1 client --paths copy
+
 # The server is slow to write the root record.
 needs "its checksum tells a torn root record" \
 	record-checksum client publish:50:1 server --paths copy

@@ -228,9 +228,24 @@ run catfish query --queries "$work/queries.csv" --count -o jsonl
 is "counts as jsonl name the query" status 0 has \
 	'^\{"query":-8,"count":0\}$'
 
+# --- The cache of nodes -----------------------------------------------------
+
+for size in 0 4K 1M; do
+	run catfish query --queries "$work/queries.csv" --count -o csv \
+		--offload copy --cache $size
+	cp "$work/out" "$work/cache-$size"
+	is "a cache of $size" status 0
+done
+claim "the cache's size makes no difference to what is found" \
+	"$(cmp "$work/cache-0" "$work/cache-4K" 2>&1
+	cmp "$work/cache-0" "$work/cache-1M" 2>&1)"
+run catfish query --bbox 0,0,1,1 --offload mapped --cache 1M
+is "nodes that are read in place need no cache" status 2 \
+	err '--cache is for --offload copy'
+
 # --- Explanations -----------------------------------------------------------
 
-keys="path version found round_trips reads nodes read_bytes retries \
+keys="path version found round_trips reads nodes cached read_bytes retries \
 lease_expiries microseconds"
 for way in messaging copy mapped; do
 	case $way in
