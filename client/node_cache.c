@@ -164,14 +164,15 @@ const struct node *node_cache_find(const struct node_cache *cache, node_ref ref,
 }
 
 /* Whether this is the node that 'version' names by its ref, and no other that
- * was born in the same page a multiple of 2^32 versions before or after. */
+ * was born in the same page and has the same bits of its birth. */
 static bool is_unambiguous(const struct node_cache_entry *entry,
 			   uint64_t version)
 {
 	const struct node_header *header = (const void *)entry->bytes;
 	uint64_t seen =
 		atomic_load_explicit(&entry->version, memory_order_relaxed);
-	uint32_t to_next = node_ref_birth(entry->ref) - (uint32_t)seen - 1;
+	uint32_t to_next =
+		node_birth_kept(node_ref_birth(entry->ref) - seen - 1);
 
 	/* The page was this node's from its birth to the version that was last
 	 * seen to name it.  The next with the same bits is seen + to_next + 1.
