@@ -386,7 +386,10 @@ static int update_all(struct bench *b)
 
 static int delete_all(struct bench *b)
 {
-	return change_all(b, delete_one);
+	int error = change_all(b, delete_one);
+
+	b->hits = error ? 0 : b->operations;
+	return error;
 }
 
 /* Moves an item in a version of its own. */
