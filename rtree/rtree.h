@@ -194,9 +194,8 @@ int rtree_save(struct rtree *tree, const char *path, uint64_t *version);
 
 /* Reads a region file into a tree that was just created, and verifies all of
  * it.  ERR_DAMAGED says what is wrong and where; ERR_NO_ROOM when the region is
- * too small, with the bytes needed; ERR_NOT_FOUND when there is no such file;
- * ERR_USAGE when its items have other dimensions.
- */
+ * too small, with the bytes needed; ERR_USAGE when its items have other
+ * dimensions; ERR_NO_MEMORY.  The tree is as empty as before then. */
 int rtree_load(struct rtree *tree, int fd, const char *name);
 
 /* The dimensions of the items in a region file, by its first bytes alone; 0

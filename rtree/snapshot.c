@@ -370,9 +370,13 @@ int rtree_load(struct rtree *tree, int fd, const char *name)
 						    PAGES_RESERVED) *
 				       RTREE_PAGE_SIZE,
 			       (unsigned long long)region->size);
+	/* The file's root comes where that of the empty tree is. */
+	struct node before = *region_node(region, node_ref_page(region->root));
 	error = read_nodes(region, fd, name, &header);
-	if (error)
+	if (error) {
+		*region_node(region, before.header.page) = before;
 		return error;
+	}
 	region->fresh_page = header.page_count;
 	region->free_count = 0;
 	tree->page_count = header.page_count - 1;

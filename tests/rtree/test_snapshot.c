@@ -120,12 +120,15 @@ static int load_bytes(struct rtree *tree, const char *bytes, size_t size)
 	return error;
 }
 
-/* Into a new tree, which is dropped. */
+/* Into a new tree, which stays empty when it fails, and is dropped. */
 static int try_to_load(const char *bytes, size_t size)
 {
 	struct rtree *tree = make_tree(rtree_size_min() + size);
 	int error = load_bytes(tree, bytes, size);
+	struct model none = {0};
 
+	if (error)
+		ck_assert_int_eq(model_compare(&none, tree), 0);
 	rtree_destroy(tree);
 	return error;
 }
