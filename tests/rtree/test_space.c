@@ -264,6 +264,83 @@ START_TEST(a_full_region_can_be_emptied_in_one_batch_after_another)
 }
 END_TEST
 
+/* What is done with item number 'i' in a batch that will be dropped. */
+typedef int operation_in(struct space *s, struct rtree_batch *batch, size_t i);
+
+static int insert_into(struct space *s, struct rtree_batch *batch, size_t i)
+{
+	struct item item = new_item(s);
+
+	return rtree_insert(batch, &item);
+}
+
+static int move_in(struct space *s, struct rtree_batch *batch, size_t i)
+{
+	struct rect to = shape_rect(SHAPE_MIXED, &s->random);
+
+	return rtree_update(batch, &s->model.items[i], &to);
+}
+
+static int delete_from(struct space *s, struct rtree_batch *batch, size_t i)
+{
+	return rtree_delete(batch, &s->model.items[i]);
+}
+
+/* Beside the pages of all that there is, and alone in its batch. */
+static int replace_in(struct space *s, struct rtree_batch *batch, size_t i)
+{
+	return i ? 0
+		 : rtree_replace(batch, s->model.items, s->model.count, NULL);
+}
+
+/* Does it with one item after another in one batch, and drops that.  Returns
+ * the error with which it was refused. */
+static int exhaust(struct space *s, operation_in *operation)
+{
+	struct rtree_batch *batch = begin(s);
+	int error = 0;
+
+	for (size_t i = 0; !error && i < s->model.count; i++)
+		error = operation(s, batch, i);
+	rtree_batch_abort(batch);
+	check(s);
+	return error;
+}
+
+/* From a region that is empty to one that is full, at every number of free
+ * pages: whatever is refused, after however much of a batch, leaves the tree as
+ * it was, and something can always be deleted. */
+START_TEST(at_every_fill_a_refusal_changes_nothing)
+{
+	static operation_in *const operations[] = {insert_into, move_in,
+						   delete_from, replace_in};
+	uint64_t refused = 0, fullest = UINT64_MAX;
+	struct space s;
+
+	space_init(&s, 0, 0);
+	while (!insert_one(&s)) {
+		struct rtree_stat stat = stat_of(&s);
+		if (stat.free_pages + stat.retired_pages >= fullest)
+			continue;
+		fullest = stat.free_pages + stat.retired_pages;
+		for (int i = 0; i < 4; i++) {
+			int error = exhaust(&s, operations[i]);
+			ck_assert_msg(!error || error == ERR_NO_ROOM ||
+					      error == ERR_AGAIN,
+				      "%s", err_text());
+			refused += error != 0;
+		}
+		ck_assert_int_eq(delete_one(&s), 0);
+		check(&s);
+	}
+	/* Or else this showed nothing. */
+	ck_assert_uint_gt(refused, 100);
+	ck_assert_int_eq(delete_one(&s), 0);
+	check(&s);
+	space_fini(&s);
+}
+END_TEST
+
 START_TEST(a_batch_that_is_dropped_costs_nothing)
 {
 	struct space s;
@@ -597,6 +674,7 @@ Suite *test_suite(const char **why)
 	tcase_add_test(full, a_full_region_can_be_emptied);
 	tcase_add_test(full,
 		       a_full_region_can_be_emptied_in_one_batch_after_another);
+	tcase_add_test(full, at_every_fill_a_refusal_changes_nothing);
 	tcase_add_test(full, a_batch_that_is_dropped_costs_nothing);
 	tcase_add_test(full, a_region_below_the_least_size_is_refused);
 	suite_add_tcase(suite, full);
