@@ -14,7 +14,7 @@
 
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-.}
-targets="region"
+targets="operations region"
 
 fail() {
 	echo "fuzz.sh: $*" >&2
