@@ -33,20 +33,72 @@ install_library() {
 		install-pkgconfigDATA install-dist_exampleDATA
 }
 
-compile() {
+package_flags() { # package_flags PACKAGE
 	pc=$(find "$root" -name catfish.pc) &&
-		flags=$(PKG_CONFIG_SYSROOT_DIR=$root \
-			PKG_CONFIG_PATH=${pc%/*} \
-			pkg-config --cflags --libs catfish) &&
-		# The compiler and the flags are several words.
-		${CC:-cc} $SANITIZER_CFLAGS "$(find "$root" -name example.c)" \
-			-o "$root/example" $flags
+		PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=${pc%/*} \
+			pkg-config --cflags --libs "$1"
 }
 
-start_server() {
+compile() { # compile SOURCE PROGRAM FLAGS
+	# The compiler and the flags are several words.
+	${CC:-cc} $SANITIZER_CFLAGS "$1" -o "$root/$2" $3
+}
+
+compile_example() {
+	flags=$(package_flags catfish) &&
+		compile "$(find "$root" -name example.c)" example "$flags"
+}
+
+compile_space() {
+	cat >"$root/space.c" <<-'SOURCE'
+		#include <catfish.h>
+		#include <stdio.h>
+
+		static int print(void *context, int64_t id, const double *box)
+		{
+			(void)context;
+			printf("%lld: %g,%g,%g to %g,%g,%g\n", (long long)id,
+			       box[0], box[1], box[2], box[3], box[4], box[5]);
+			return 0;
+		}
+
+		int main(int argc, char **argv)
+		{
+			struct catfish_item item = {7, {1, 2, 3, 4, 5, 6}};
+			struct catfish_query query = {.box = {4, 5, 6, 7, 8, 9}};
+			struct catfish_query below = {.box = {4, 5, 1, 7, 8, 2}};
+			struct catfish *server = NULL;
+			int error = catfish_connect(argv[argc - 1], NULL, &server);
+			if (!error)
+				error = catfish_insert(server, &item, 1, NULL);
+			if (!error)
+				error = catfish_search(server, &query, print, NULL,
+						       NULL);
+			if (!error)
+				error = catfish_search(server, &below, print, NULL,
+						       NULL);
+			if (error)
+				fprintf(stderr, "%s\n", catfish_error_text());
+			catfish_close(server);
+			return error ? 1 : 0;
+		}
+	SOURCE
+	flags=$(package_flags catfish3d) &&
+		compile "$root/space.c" space "$flags"
+}
+
+# Arrays of four numbers where the library has six.
+link_wrongly() {
+	flags=$(package_flags catfish3d) &&
+		! compile "$(find "$root" -name example.c)" wrong \
+			"$flags -UCATFISH_DIMENSIONS" &&
+		grep -q catfish_connect "$root/out"
+}
+
+start_server() { # start_server [OPTION...]
 	address=shm://$root/sock
 	"${CATFISHD:-$top_builddir/catfishd}" --listen "$address" \
-		--memory 64M >"$root/ready" &
+		--memory 64M "$@" >"$root/ready" &
 	server=$!
 	for i in 1 2 3 4 5 6 7 8 9 10; do
 		grep -q '^catfishd ready' "$root/ready" && return 0
@@ -63,6 +115,15 @@ run_example() {
 		grep -qx '42: 2.22,48.81 to 2.47,48.91' "$root/answer"
 }
 
+run_space() {
+	kill "$server" && wait "$server"
+	start_server --dimensions 3 || return 1
+	library=$(find "$root" -name libcatfish3d.so)
+	LD_LIBRARY_PATH=${library%/*} "$root/space" "$address" >"$root/answer" &&
+		cat "$root/answer" &&
+		[ "$(cat "$root/answer")" = "7: 1,2,3 to 4,5,6" ]
+}
+
 run_without_server() {
 	library=$(find "$root" -name libcatfish.so)
 	LD_LIBRARY_PATH=${library%/*} "$root/example" "shm://$root/nobody" \
@@ -71,9 +132,12 @@ run_without_server() {
 	grep -q '^example: no server at shm://' "$root/error"
 }
 
-echo 1..5
+echo 1..8
 check "the library installs" install_library
-check "the example compiles by pkg-config alone" compile
+check "the example compiles by pkg-config alone" compile_example
+check "so does a program for three dimensions" compile_space
+check "what is compiled for two doesn't link with three" link_wrongly
 check "a server starts" start_server
 check "the example finds its item" run_example
+check "an item of three dimensions is found" run_space
 check "the example says when there is no server" run_without_server

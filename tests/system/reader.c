@@ -27,7 +27,7 @@ struct asker {
 static struct catfish *connect_by(const struct stage *stage, enum path path);
 static void ask(struct asker *a);
 static struct catfish_query choose_query(struct asker *a);
-static int take_item(void *context, int64_t id, const double box[4]);
+static int take_item(void *context, int64_t id, const double *box);
 static bool pass_on(struct asker *a, const struct answer_record *head);
 static void rest(void);
 
@@ -152,8 +152,9 @@ static void choose_middle(struct asker *a, double middle[DIMENSIONS])
 
 	if (!hint || random_below(&a->random, 8) == 0)
 		hint = random_next(&a->random);
-	for (int d = DIMENSIONS - 1; d >= 0; d--, hint >>= 32)
-		middle[d] = (double)(uint32_t)hint / UINT32_MAX;
+	const uint64_t max = (UINT64_C(1) << HINT_BITS) - 1;
+	for (int d = DIMENSIONS - 1; d >= 0; d--, hint >>= HINT_BITS)
+		middle[d] = (double)(hint & max) / (double)max;
 }
 
 /* Of any size from that of an item to that of all there is. */
@@ -182,7 +183,8 @@ static struct catfish_query choose_query(struct asker *a)
 
 	choose_middle(a, middle);
 	edge[0] = choose_edge(a);
-	edge[1] = dice < 14 ? edge[0] : choose_edge(a);
+	for (int d = 1; d < DIMENSIONS; d++)
+		edge[d] = dice < 14 ? edge[0] : choose_edge(a);
 	for (int d = 0; d < DIMENSIONS; d++) {
 		/* Items that contain it must be larger than it is. */
 		double half = dice ? edge[d] / 2 : 1e-9;
@@ -200,7 +202,7 @@ static struct catfish_query choose_query(struct asker *a)
 
 /* --- Answers ------------------------------------------------------------ */
 
-static int take_item(void *context, int64_t id, const double box[4])
+static int take_item(void *context, int64_t id, const double *box)
 {
 	struct asker *a = context;
 

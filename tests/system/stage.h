@@ -22,6 +22,7 @@ enum {
 	WRITERS_MAX = 16,
 	READERS_MAX = 16, /* by each path */
 	HINTS = 1 << 12,
+	HINT_BITS = 64 / DIMENSIONS, /* of each coordinate */
 	/* Items that one request changes at most.  A server that is short of
 	 * pages may spread a request over several versions, which can't be
 	 * replayed, so there is a run for that with one change in each. */

@@ -8,13 +8,15 @@
 
 : "${top_builddir:=$(pwd)}"
 checker=$top_builddir/tests/system/version-checker
+dimensions= # of checker and server: "" for two, "-3d"
 seed=${CATFISH_TEST_SEED:-1}
 tests=0 bad=0
 
 # check_versions OPTION...: sets status to the checker's, not to that of sed.
 check_versions() {
 	status=$({ {
-		"$checker" --server "$top_builddir/catfishd" \
+		"$checker$dimensions" \
+			--server "$top_builddir/catfishd$dimensions" \
 			--seconds "$seconds" --seed "$seed" "$@" 3>&- 4>&-
 		echo $? >&3
 	} | sed 's/^/# /' >&4; } 3>&1) 4>&1
@@ -46,6 +48,9 @@ replays "so they do when pages are short and reused at once" 6 \
 	--changes 1 --writers 4 --items 2000 --memory 900K --lease 1ms
 replays "so does tcp, where no lease but only pins hold pages" 6 \
 	--fabric tcp --readers 2
+dimensions=-3d
+replays "so they do in three dimensions" 6
+dimensions=
 
 if [ -n "$CATFISH_TEST_LONG" ]; then
 	replays "so do higher trees and larger answers" 60 \

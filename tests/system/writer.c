@@ -127,14 +127,16 @@ static uint64_t wanted(const struct author *a)
 
 /* Most are small, some are points, a few are larger than the square's tenth;
  * some lie on a coarse grid, where edges touch. */
-static struct rect random_rect(struct random *random, double x, double y)
+static struct rect random_rect(struct random *random,
+			       const double corner[DIMENSIONS])
 {
 	uint64_t dice = random_below(random, 100);
 	double edge = dice < 10 ? 0 : dice < 98 ? 0.01 : 0.3;
-	struct rect rect = {.min = {x, y}};
+	struct rect rect;
 
 	for (int d = 0; d < DIMENSIONS; d++) {
 		double length = edge * random_unit(random);
+		rect.min[d] = corner[d];
 		if (dice % 4 == 0) {
 			rect.min[d] = (int)(rect.min[d] * 256) / 256.0;
 			length = (int)(length * 256) / 256.0;
@@ -146,17 +148,20 @@ static struct rect random_rect(struct random *random, double x, double y)
 
 static struct rect rect_anywhere(struct random *random)
 {
-	double x = random_unit(random), y = random_unit(random);
+	double corner[DIMENSIONS];
 
-	return random_rect(random, x, y);
+	for (int d = 0; d < DIMENSIONS; d++)
+		corner[d] = random_unit(random);
+	return random_rect(random, corner);
 }
 
 static struct rect rect_nearby(struct random *random, const struct rect *rect)
 {
-	double x = rect->min[0] + (random_unit(random) - 0.5) / 32;
-	double y = rect->min[1] + (random_unit(random) - 0.5) / 32;
+	double corner[DIMENSIONS];
 
-	return random_rect(random, x, y);
+	for (int d = 0; d < DIMENSIONS; d++)
+		corner[d] = rect->min[d] + (random_unit(random) - 0.5) / 32;
+	return random_rect(random, corner);
 }
 
 /* --- Requests ----------------------------------------------------------- */
@@ -264,12 +269,13 @@ static void raise_acknowledged(struct stage *stage, uint64_t version)
 /* Tells the readers where there is something to be found. */
 static void hint(struct author *a, const struct change *change)
 {
+	const double max = (double)((UINT64_C(1) << HINT_BITS) - 1);
 	uint64_t packed = 0;
 
 	for (int d = 0; d < DIMENSIONS; d++) {
 		double middle = (change->rect.min[d] + change->rect.max[d]) / 2;
 		middle = middle < 0 ? 0 : middle > 1 ? 1 : middle;
-		packed = packed << 32 | (uint32_t)(middle * UINT32_MAX);
+		packed = packed << HINT_BITS | (uint64_t)(middle * max);
 	}
 	atomic_store_explicit(&a->stage->hints[random_below(&a->random, HINTS)],
 			      packed, memory_order_relaxed);

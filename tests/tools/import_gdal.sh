@@ -194,5 +194,36 @@ refused "a file of no such kind" 5 "GDAL can't read .*diary\.txt: " \
 	"$work/diary.txt"
 refused "a file that is missing" 2 'none\.shp: No such file' "$work/none.shp"
 
+# --- Three dimensions -------------------------------------------------------
+
+cat >"$work/space.geojson" <<JSON
+{"type":"FeatureCollection","features":[
+{"type":"Feature","id":1,"properties":{},
+ "geometry":{"type":"Point","coordinates":[1,2,3]}},
+{"type":"Feature","id":2,"properties":{},
+ "geometry":{"type":"LineString","coordinates":[[0,0,9],[3,1,-1],[2,4,5]]}},
+{"type":"Feature","id":3,"properties":{},
+ "geometry":{"type":"Point","coordinates":[1,2]}}
+]}
+JSON
+imports "without the option, z is passed over" "1,1,2,1,2 2,0,0,3,4 3,1,2,1,2" \
+	"$work/space.geojson"
+
+stop_server $pid
+start_server space --dimensions 3
+header=id,xmin,ymin,zmin,xmax,ymax,zmax
+everywhere=-1e9,-1e9,-1e9,1e9,1e9,1e9
+imports "with a server of three dimensions it is not" \
+	"1,1,2,3,1,2,3 2,0,0,-1,3,4,9" "$work/space.geojson"
+run cat "$work/said"
+is "features without z are skipped and told of" status 0 \
+	has 'skipped 1: no z$'
+refused "--strict makes them an error" 5 "feature 3 .*: no z" \
+	"$work/space.geojson" --strict
+refused "data without any z" 5 'none of 4 features can be used \(no z\)' \
+	"$work/shapes.geojson"
+imports "segments have a z" "1,0,0,-1,3,1,9 2,2,1,-1,3,4,5" \
+	"$work/space.geojson" --segments
+
 stop_server $pid
 finish
