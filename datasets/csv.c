@@ -68,7 +68,7 @@ static const struct column all_columns[COLUMNS_MAX] = {
 
 static int create(int fd, const char *name, struct csv_reader **reader);
 static int read_header(struct csv_reader *reader, enum csv_kind kind);
-static bool names_column(struct csv_reader *reader, const char *wanted);
+static int header_dimensions(struct csv_reader *reader);
 static int next_record(struct csv_reader *reader, struct record *record);
 static int set_rect(const struct csv_reader *reader, const double *number,
 		    struct rect *rect);
@@ -157,18 +157,21 @@ void csv_close(struct csv_reader *reader)
 	free(reader);
 }
 
-bool csv_recognises(const char *path)
+int csv_dimensions(const char *path)
 {
 	struct csv_reader *reader = NULL;
 	struct stat status;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	bool yes = fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) &&
-		   !create(fd, path, &reader) && names_column(reader, "xmin");
+	int dimensions = 0;
+
+	if (fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) &&
+	    !create(fd, path, &reader))
+		dimensions = header_dimensions(reader);
 
 	csv_close(reader);
 	if (fd >= 0)
 		close(fd);
-	return yes;
+	return dimensions;
 }
 
 /* A reader that has read nothing yet. */
@@ -326,18 +329,26 @@ static int read_header(struct csv_reader *reader, enum csv_kind kind)
 	return 0;
 }
 
-static bool names_column(struct csv_reader *reader, const char *wanted)
+static bool is_name(const char *name, const char *end, const char *wanted)
+{
+	size_t size = strlen(wanted);
+
+	return (size_t)(end - name) == size && !memcmp(name, wanted, size);
+}
+
+static int header_dimensions(struct csv_reader *reader)
 {
 	char *line, *line_end;
 	const char *name, *end;
+	bool has_x = false, has_z = false;
 
 	if (take_header(reader, &line, &line_end) <= 0)
-		return false;
-	while (next_name(&line, line_end, &name, &end))
-		if ((size_t)(end - name) == strlen(wanted) &&
-		    !memcmp(name, wanted, strlen(wanted)))
-			return true;
-	return false;
+		return 0;
+	while (next_name(&line, line_end, &name, &end)) {
+		has_x |= is_name(name, end, "xmin");
+		has_z |= is_name(name, end, "zmin");
+	}
+	return has_x ? 2 + has_z : 0;
 }
 
 /* Takes the first line, without its byte order mark. */

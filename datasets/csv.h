@@ -69,8 +69,9 @@ void csv_progress(const struct csv_reader *reader, uint64_t *done,
 /* Closes the reader; NULL is fine. */
 void csv_close(struct csv_reader *reader);
 
-/* Whether the file's first line names the column xmin, so that it is meant to
- * be read here.  False as well when it can't be read, or is no regular file. */
-bool csv_recognises(const char *path);
+/* The dimensions of a file whose first line names the column xmin, so that it
+ * is meant to be read here: 3 when it names zmin, too, else 2.  0 for other
+ * files, also those that can't be read or are no regular files. */
+int csv_dimensions(const char *path);
 
 #endif

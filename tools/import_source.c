@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/dimensions.h"
 #include "base/err.h"
-#include "datasets/csv.h"
+#include "tools/csv_input.h"
 
 enum { CSV_BATCH = 1024 };
 
@@ -30,7 +29,7 @@ int import_source_open(const struct ogr_options *options, bool strict,
 {
 	struct import_source *new = calloc(1, sizeof(*new));
 	bool is_csv = !strcmp(options->source, "-") ||
-		      csv_recognises(options->source);
+		      csv_dimensions(options->source);
 	int error = 0;
 
 	if (!new)
@@ -40,9 +39,8 @@ int import_source_open(const struct ogr_options *options, bool strict,
 	if (is_csv) {
 		error = check_csv_options(options);
 		if (!error)
-			error = csv_open(options->source, CSV_ITEMS, &new->csv);
-		if (!error)
-			dimensions_settle();
+			error = csv_input_open(options->source, CSV_ITEMS,
+					       &new->csv);
 	} else {
 		error = ogr_open(options, &new->ogr);
 	}

@@ -12,13 +12,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/rect.h"
-#include "datasets/csv.h"
 #include "datasets/geometry.h"
 #include "datasets/writer.h"
 #include "tools/command.h"
+#include "tools/csv_input.h"
 #include "tools/server.h"
 
 static const char *const relations[] = {"intersects", "contains", "within",
@@ -302,11 +301,10 @@ static int run_begin(struct run *run)
 	if (options.wkt)
 		error = open_geometry(&run->geometry);
 	if (options.queries)
-		error = csv_open(options.queries, CSV_ITEMS, &run->queries);
+		error = csv_input_open(options.queries, CSV_ITEMS,
+				       &run->queries);
 	if (error)
 		return error;
-	if (options.queries)
-		dimensions_settle();
 	const struct catfish_options how = {
 		.path = (enum catfish_path)options.path,
 		.offload = options.has_offload

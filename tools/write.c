@@ -13,12 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/dimensions.h"
 #include "base/err.h"
 #include "base/format.h"
 #include "base/rect.h"
-#include "datasets/csv.h"
 #include "tools/command.h"
+#include "tools/csv_input.h"
 #include "tools/server.h"
 
 enum { BATCH_SIZE = 4096 };
@@ -176,13 +175,12 @@ static int send_lines(struct writes *writes, struct csv_reader *reader)
 static int write_stream(struct writes *writes)
 {
 	struct csv_reader *reader;
-	int error = csv_open(
+	int error = csv_input_open(
 		"-", writes->kind == WRITE_UPDATE ? CSV_MOVES : CSV_ITEMS,
 		&reader);
 
 	if (error)
 		return error;
-	dimensions_settle();
 	error = open_server(writes);
 	if (!error)
 		error = send_lines(writes, reader);

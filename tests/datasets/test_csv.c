@@ -277,32 +277,33 @@ START_TEST(a_missing_file_is_not_found)
 			 ERR_NOT_FOUND);
 	ck_assert_str_eq(err_text(),
 			 "/nowhere/x.csv: No such file or directory");
-	ck_assert(!csv_recognises("/nowhere/x.csv"));
-	ck_assert(!csv_recognises("/"));
+	ck_assert(!csv_dimensions("/nowhere/x.csv"));
+	ck_assert(!csv_dimensions("/"));
 }
 END_TEST
 
-static bool recognises(const char *text)
+static int dimensions_of(const char *text)
 {
 	char name[] = "/tmp/catfish-test-XXXXXX";
 	int fd = mkstemp(name);
 
 	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	bool yes = csv_recognises(name);
+	int dimensions = csv_dimensions(name);
 	remove(name);
-	return yes;
+	return dimensions;
 }
 
 /* Also with columns missing or too many, which is then said. */
 START_TEST(csv_is_recognised_by_a_column_xmin)
 {
-	ck_assert(recognises(HEADER));
-	ck_assert(recognises("\xef\xbb\xbf\"xmin\",b\r\n"));
-	ck_assert(recognises("id,xmin,ymin,xmax,ymax,name\n"));
-	ck_assert(!recognises("id,WKT,xmins\n"));
-	ck_assert(!recognises("{\"xmin\":1}"));
-	ck_assert(!recognises(""));
+	ck_assert_int_eq(dimensions_of(HEADER), 2);
+	ck_assert_int_eq(dimensions_of("\xef\xbb\xbf\"xmin\",b\r\n"), 2);
+	ck_assert_int_eq(dimensions_of("id,xmin,ymin,xmax,ymax,name\n"), 2);
+	ck_assert_int_eq(dimensions_of("id,xmin,ymin,zmin,xmax\n"), 3);
+	ck_assert_int_eq(dimensions_of("id,WKT,xmins,zmin\n"), 0);
+	ck_assert_int_eq(dimensions_of("{\"xmin\":1}"), 0);
+	ck_assert_int_eq(dimensions_of(""), 0);
 }
 END_TEST
 

@@ -44,7 +44,7 @@ claim "and lie in the unit cube" "$(awk -F, 'NR > 1 {
 
 start_server main --dimensions 3 --region "$work/main.region"
 main=$pid
-run catfish import "$work/items.csv" --dimensions 3
+run catfish import "$work/items.csv"
 is "CSV with a z is imported" status 0 out "" err '5000 items imported'
 run catfish check
 is "the tree holds its invariants" status 0 has 'every invariant holds' err ""
@@ -76,7 +76,7 @@ is "items are counted" status 0 err "" out "$(scan \
 	'x <= .5 && X >= .4 && y <= .3 && Y >= .2 && z <= .9 && Z >= .85' |
 	wc -l | tr -d ' ')"
 printf '%s\n' "$header" 1,0,0,0,.1,.1,.1 2,.9,.9,.9,1,1,1 >"$work/queries.csv"
-run catfish query --queries "$work/queries.csv" --count --dimensions 3
+run catfish query --queries "$work/queries.csv" --count
 is "each box of a file is a query" status 0 err "" out "$(
 	printf '1: %d\n2: %d' \
 		"$(scan 'x <= .1 && y <= .1 && z <= .1' | wc -l)" \
@@ -196,9 +196,12 @@ refused "a server in space refuses a file of the plane" 2 \
 refused "a server in the plane is not asked for space" 2 \
 	'holds items of 2 dimensions, and this is a client for 3' \
 	catfish stat --dimensions 3 --server "$plane"
-refused "CSV of space needs to be told" 5 \
-	"column 'zmin': give --dimensions 3" \
+refused "a server in the plane refuses a file of space" 2 \
+	'holds items of 2 dimensions, and this is a client for 3' \
 	catfish import "$work/space.csv" --server "$plane"
+refused "a stream of space needs the option" 5 \
+	"column 'zmin': give --dimensions 3" \
+	catfish insert --server "$space" <"$work/space.csv"
 refused "CSV of the plane is none of space" 5 \
 	'5 columns; .*zmin' \
 	catfish import "$work/plane.csv" --dimensions 3 --server "$space"
