@@ -20,7 +20,9 @@ static const char help[] =
 	"  --seed N           of writes and queries [1]\n"
 	"  --writers N        connections that write [2]\n"
 	"  --readers N        connections that search, by each path [1]\n"
-	"  --fabric shm|tcp   that all connect by [shm]\n"
+	"  --fabric shm|tcp|ADDR\n"
+	"                     that all connect by [shm]; an address, such as\n"
+	"                     verbs://HOST:0, is one more for the server\n"
 	"  --paths LIST       of messaging,copy,mapped [all of the fabric]\n"
 	"  --items N          at most at a time [3000]\n"
 	"  --changes N        of items in a request, at most [64]\n"
@@ -95,6 +97,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.readers = 1,
 		.items = 3000,
 		.changes = CHANGES_MAX,
+		.fabric = "shm",
 		.server = server,
 		.memory = memory,
 		.lease = lease,
@@ -160,10 +163,10 @@ static int take(struct options *options, enum option_code code, char *value)
 
 static int take_fabric(struct options *options, const char *name)
 {
-	options->tcp = strcmp(name, "tcp") == 0;
-	if (!options->tcp && strcmp(name, "shm") != 0)
-		return err_set(ERR_USAGE, "there is no fabric '%s'", name);
-	return 0;
+	options->fabric = name;
+	if (strstr(name, "://") || !strcmp(name, "shm") || !strcmp(name, "tcp"))
+		return 0;
+	return err_set(ERR_USAGE, "there is no fabric '%s'", name);
 }
 
 static int take_paths(struct options *options, const char *list)
@@ -196,16 +199,25 @@ static int take_setting(struct environment *environment, char *setting)
 	return 0;
 }
 
+/* The paths that there are, from the first on. */
+static int path_count(const char *fabric)
+{
+	if (!strncmp(fabric, "tcp", 3))
+		return PATH_MESSAGING + 1;
+	return strncmp(fabric, "shm", 3) ? PATH_COPY + 1 : PATH_COUNT;
+}
+
 static int check(struct options *options)
 {
 	const bool *paths = options->paths;
+	int count = path_count(options->fabric);
 
+	for (int path = count; path < PATH_COUNT; path++)
+		if (paths[path])
+			return err_set(ERR_USAGE, "%s has no path '%s'",
+				       options->fabric, path_name[path]);
 	if (!paths[PATH_MESSAGING] && !paths[PATH_COPY] && !paths[PATH_MAPPED])
-		for (int path = 0; path < PATH_COUNT; path++)
-			options->paths[path] =
-				!options->tcp || path == PATH_MESSAGING;
-	if (options->tcp && (paths[PATH_COPY] || paths[PATH_MAPPED]))
-		return err_set(ERR_USAGE, "tcp has the path messaging only");
+		memset(options->paths, true, (size_t)count);
 	if (options->writers < 1 || options->writers > WRITERS_MAX)
 		return err_set(ERR_USAGE, "1 to %d writers", WRITERS_MAX);
 	if (options->readers < 1 || options->readers > READERS_MAX)

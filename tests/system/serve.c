@@ -16,13 +16,25 @@ static void become_server(const struct serve *serve, const char *program,
 			  int output);
 static bool await_ready(struct serve *serve, int output);
 
-bool serve_start(struct serve *serve, const char *program,
+/* Where to listen for clients. */
+static void choose_address(struct serve *serve, const char *fabric)
+{
+	if (!strcmp(fabric, "shm"))
+		snprintf(serve->address, sizeof(serve->address), "shm://%.100s",
+			 serve->socket);
+	else
+		snprintf(serve->address, sizeof(serve->address), "%s",
+			 strcmp(fabric, "tcp") ? fabric : "tcp://127.0.0.1:0");
+}
+
+bool serve_start(struct serve *serve, const char *program, const char *fabric,
 		 char *const options[], char *const environment[])
 {
 	int output[2];
 
 	if (!make_folder(serve) || pipe(output))
 		return false;
+	choose_address(serve, fabric);
 	serve->pid = fork();
 	if (serve->pid == 0) {
 		close(output[0]);
@@ -49,7 +61,7 @@ static bool make_folder(struct serve *serve)
 		perror(serve->folder);
 		return false;
 	}
-	snprintf(serve->shm, sizeof(serve->shm), "shm://%.90s/sock",
+	snprintf(serve->socket, sizeof(serve->socket), "%.90s/sock",
 		 serve->folder);
 	return true;
 }
@@ -59,10 +71,11 @@ static void become_server(const struct serve *serve, const char *program,
 			  int output)
 {
 	const char *arguments[SERVE_OPTIONS_MAX + 8] = {
-		program,    "--listen",		 serve->shm,
-		"--listen", "tcp://127.0.0.1:0",
+		program,
+		"--listen",
+		serve->address,
 	};
-	int count = 5;
+	int count = 3;
 
 	for (; *options && count < SERVE_OPTIONS_MAX; options++)
 		arguments[count++] = *options;
@@ -75,7 +88,7 @@ static void become_server(const struct serve *serve, const char *program,
 	_exit(127);
 }
 
-/* Takes the address of tcp from the line that says so. */
+/* Takes the address, with its port, from the line that says so. */
 static bool await_ready(struct serve *serve, int output)
 {
 	char line[1024];
@@ -86,11 +99,13 @@ static bool await_ready(struct serve *serve, int output)
 	       (got = read(output, line + size, sizeof(line) - 1 - size)) > 0)
 		size += (size_t)got;
 	line[size] = 0;
-	const char *tcp = strstr(line, "tcp://");
-	if (strncmp(line, "catfishd ready:", 15) != 0 || !tcp)
+	const char *scheme = strstr(line, "://");
+	if (strncmp(line, "catfishd ready:", 15) != 0 || !scheme)
 		return false;
-	snprintf(serve->tcp, sizeof(serve->tcp), "%.*s",
-		 (int)strcspn(tcp, " \n"), tcp);
+	while (scheme[-1] != ' ')
+		scheme--;
+	snprintf(serve->address, sizeof(serve->address), "%.*s",
+		 (int)strcspn(scheme, " ,;\n"), scheme);
 	return true;
 }
 
@@ -115,7 +130,7 @@ bool serve_stop(struct serve *serve)
 	}
 	serve->pid = 0;
 	/* The server removes its socket, unless it was killed. */
-	unlink(serve->shm + strlen("shm://"));
+	unlink(serve->socket);
 	rmdir(serve->folder);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

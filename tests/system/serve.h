@@ -13,16 +13,17 @@ enum { SERVE_TEXT_SIZE = 128, SERVE_OPTIONS_MAX = 32 };
 
 struct serve {
 	char folder[SERVE_TEXT_SIZE];
-	char shm[SERVE_TEXT_SIZE]; /* addresses */
-	char tcp[SERVE_TEXT_SIZE];
+	char socket[SERVE_TEXT_SIZE];  /* path of the Unix socket */
+	char address[SERVE_TEXT_SIZE]; /* for clients */
 	pid_t pid;
 };
 
-/* Starts 'program' with 'options' (ended by NULL) on shm and on a free port of
- * tcp, with the settings "NAME=VALUE" of 'environment' (ended by NULL), and
- * waits until it is ready.  False when it doesn't get there; it has said why.
- * The server dies with the calling process. */
-bool serve_start(struct serve *serve, const char *program,
+/* Starts 'program' with 'options' (ended by NULL), with the settings
+ * "NAME=VALUE" of 'environment' (ended by NULL), and waits until it is ready.
+ * It listens by 'fabric': "shm", "tcp", or an address whose port may
+ * be 0.  False when it doesn't get there; it has said why.  The server dies
+ * with the calling process. */
+bool serve_start(struct serve *serve, const char *program, const char *fabric,
 		 char *const options[], char *const environment[]);
 
 /* Ends it with SIGTERM, or a quarter of a minute later with SIGKILL; true when

@@ -98,8 +98,8 @@ static bool start_server(struct run *run)
 		memory,	 options->memory,  lease, options->lease,
 		threads, options->threads, NULL};
 
-	return serve_start(&run->serve, options->server, arguments,
-			   options->of_server.setting);
+	return serve_start(&run->serve, options->server, options->fabric,
+			   arguments, options->of_server.setting);
 }
 
 /* Room for the largest answer and some more. */
@@ -127,7 +127,7 @@ static void make_stage(struct run *run)
 	stage->changes = (unsigned)options->changes;
 	stage->writers = (unsigned)options->writers;
 	snprintf(stage->address, sizeof(stage->address), "%s",
-		 options->tcp ? run->serve.tcp : run->serve.shm);
+		 run->serve.address);
 	for (unsigned i = 0; i < stage->writers; i++)
 		stream_init(&stage->writer[i].log, STREAM_SIZE);
 	for (int path = 0; path < PATH_COUNT; path++)
@@ -363,7 +363,7 @@ static void print_settings(const struct options *options)
 	       "setting: %s, %" PRIu64 " writers of 1 to %" PRIu64
 	       " items, %" PRIu64 " readers by each path, %.3g s, region %s, "
 	       "lease %s\n",
-	       options->seed, options->tcp ? "tcp" : "shm", options->writers,
+	       options->seed, options->fabric, options->writers,
 	       options->changes, options->readers,
 	       (double)options->time_ns / NS_PER_S, options->memory,
 	       options->lease);
