@@ -13,9 +13,16 @@
 
 enum { OPTIONS_MAX = 16 };
 
-static void run(const struct daemon *daemon, const char *tcp,
+static const char RDMA_ADDRESS[] = "CATFISH_TEST_RDMA_ADDRESS";
+
+static void run(const struct daemon *daemon, const char *network,
 		const char *const *options, int output);
 static void await_ready(struct daemon *daemon, int output);
+
+bool daemon_uses_rdma(void)
+{
+	return getenv(RDMA_ADDRESS) != NULL;
+}
 
 const char *daemon_program(void)
 {
@@ -29,7 +36,7 @@ const char *daemon_program(void)
 	return path;
 }
 
-static void start(struct daemon *daemon, const char *tcp,
+static void start(struct daemon *daemon, const char *network,
 		  const char *const *options)
 {
 	int output[2];
@@ -38,7 +45,7 @@ static void start(struct daemon *daemon, const char *tcp,
 	daemon->pid = fork();
 	ck_assert_int_ge(daemon->pid, 0);
 	if (daemon->pid == 0)
-		run(daemon, tcp, options, output[1]);
+		run(daemon, network, options, output[1]);
 	close(output[1]);
 	await_ready(daemon, output[0]);
 	close(output[0]);
@@ -46,21 +53,26 @@ static void start(struct daemon *daemon, const char *tcp,
 
 void daemon_start(struct daemon *daemon, const char *const *options)
 {
+	char network[sizeof(daemon->network)];
+
 	memset(daemon, 0, sizeof(*daemon));
 	strcpy(daemon->folder, "/tmp/catfish-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(daemon->folder));
 	snprintf(daemon->shm, sizeof(daemon->shm), "shm://%s/sock",
 		 daemon->folder);
-	start(daemon, "tcp://127.0.0.1:0", options);
+	snprintf(network, sizeof(network), "%s://%s:0",
+		 daemon_uses_rdma() ? "verbs" : "tcp",
+		 daemon_uses_rdma() ? getenv(RDMA_ADDRESS) : "127.0.0.1");
+	start(daemon, network, options);
 }
 
 void daemon_start_again(struct daemon *daemon, const char *const *options)
 {
-	char tcp[sizeof(daemon->tcp)];
+	char network[sizeof(daemon->network)];
 
-	strcpy(tcp, daemon->tcp);
-	start(daemon, tcp, options);
-	ck_assert_str_eq(daemon->tcp, tcp);
+	strcpy(network, daemon->network);
+	start(daemon, network, options);
+	ck_assert_str_eq(daemon->network, network);
 }
 
 void daemon_pause(struct daemon *daemon)
@@ -97,11 +109,11 @@ void daemon_stop(struct daemon *daemon)
 	nftw(daemon->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static void run(const struct daemon *daemon, const char *tcp,
+static void run(const struct daemon *daemon, const char *network,
 		const char *const *options, int output)
 {
 	const char *arguments[OPTIONS_MAX] = {
-		"catfishd", "--listen", daemon->shm, "--listen", tcp,
+		"catfishd", "--listen", daemon->shm, "--listen", network,
 	};
 	size_t count = 5;
 
@@ -124,10 +136,11 @@ static void await_ready(struct daemon *daemon, int output)
 		      daemon_program());
 	fclose(lines);
 	ck_assert_msg(!strncmp(line, "catfishd ready:", 15), "%s", line);
-	const char *tcp = strstr(line, "tcp://");
-	ck_assert_msg(tcp, "%s", line);
-	size_t size = strcspn(tcp, " ,;\n");
-	ck_assert_uint_lt(size, sizeof(daemon->tcp));
-	memcpy(daemon->tcp, tcp, size);
-	daemon->tcp[size] = '\0';
+	const char *network =
+		strstr(line, daemon_uses_rdma() ? "verbs://" : "tcp://");
+	ck_assert_msg(network, "%s", line);
+	size_t size = strcspn(network, " ,;\n");
+	ck_assert_uint_lt(size, sizeof(daemon->network));
+	memcpy(daemon->network, network, size);
+	daemon->network[size] = '\0';
 }

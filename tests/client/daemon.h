@@ -2,17 +2,23 @@
 #ifndef TESTS_CLIENT_DAEMON_H
 #define TESTS_CLIENT_DAEMON_H
 
-/* A real catfishd in a folder of its own, listening on shm and tcp.  It dies
- * with the test that started it. */
+/* A real catfishd in a folder of its own, listening on shm and on a network:
+ * tcp, or verbs where CATFISH_TEST_RDMA_ADDRESS is the IP address of an RDMA
+ * device, as it is in the virtual machine of tests/softroce.  It dies with the
+ * test that started it. */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct daemon {
 	pid_t pid;
 	char folder[64];
 	char shm[128];
-	char tcp[64];
+	char network[64];
 };
+
+/* Whether the network is verbs. */
+bool daemon_uses_rdma(void);
 
 /* The program: the environment's CATFISHD, or that of the build tree. */
 const char *daemon_program(void);

@@ -18,7 +18,7 @@
 
 static const struct way {
 	const char *name;
-	bool tcp;
+	bool network;
 	enum catfish_path path;
 	enum catfish_offload offload;
 	uint64_t cache_size;
@@ -30,9 +30,30 @@ static const struct way {
 	{"shm, copy, no cache", false, CATFISH_PATH_OFFLOAD,
 	 CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
 	{"shm, mapped", false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
-	{"tcp, messaging", true, CATFISH_PATH_MESSAGING, 0, 0},
+	{"network, messaging", true, CATFISH_PATH_MESSAGING, 0, 0},
+	{"rdma, copy", true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{"rdma, copy, hardly a cache", true, CATFISH_PATH_OFFLOAD,
+	 CATFISH_OFFLOAD_COPY, 8192},
+	{"rdma, copy, no cache", true, CATFISH_PATH_OFFLOAD,
+	 CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
 };
-enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+enum {
+	WAYS_MAX = sizeof(ways) / sizeof(ways[0]),
+	NETWORK_MESSAGING = 5,
+	RDMA_COPY,
+};
+
+/* Those that are tested one by one: with an RDMA device only what goes over it.
+ */
+static int first_way(void)
+{
+	return daemon_uses_rdma() ? NETWORK_MESSAGING : 0;
+}
+
+static int way_count(void)
+{
+	return daemon_uses_rdma() ? WAYS_MAX : RDMA_COPY;
+}
 
 static struct daemon daemon_;
 static struct model model;
@@ -60,8 +81,8 @@ static struct catfish *connect_way(const struct way *way)
 	};
 	struct catfish *server = NULL;
 
-	succeeds(catfish_connect(way->tcp ? daemon_.tcp : daemon_.shm, &options,
-				 &server));
+	succeeds(catfish_connect(way->network ? daemon_.network : daemon_.shm,
+				 &options, &server));
 	return server;
 }
 
@@ -100,7 +121,7 @@ static const struct catfish_query everything = {.box = {-10, -10, 10, 10}};
 
 static void assert_server_holds_the_model(void)
 {
-	for (int i = 0; i < WAYS; i++) {
+	for (int i = 0; i < way_count(); i++) {
 		struct catfish *server = connect_way(&ways[i]);
 		assert_search_is_right(server, &everything);
 		catfish_close(server);
@@ -377,10 +398,10 @@ START_TEST(tcp_has_no_offloading)
 	struct catfish *server = NULL;
 
 	begin();
-	fails(catfish_connect(daemon_.tcp, &options, &server),
+	fails(catfish_connect(daemon_.network, &options, &server),
 	      CATFISH_ERROR_UNSUPPORTED, "not possible over tcp");
 	ck_assert_ptr_null(server);
-	server = connect_way(&ways[WAYS - 1]);
+	server = connect_way(&ways[NETWORK_MESSAGING]);
 	fails(catfish_set_path(server, CATFISH_PATH_OFFLOAD,
 			       CATFISH_OFFLOAD_COPY),
 	      CATFISH_ERROR_UNSUPPORTED, "not possible over tcp");
@@ -539,16 +560,16 @@ START_TEST(what_was_acknowledged_is_seen_by_every_path_at_once)
 {
 	struct catfish_written written;
 	struct catfish_answer answer;
-	struct catfish *readers[WAYS];
+	struct catfish *readers[WAYS_MAX];
 	struct catfish_item item = {.id = 1};
 
 	begin();
 	struct catfish *writer = connect_way(&ways[_i]);
-	for (int r = 0; r < WAYS; r++)
+	for (int r = 0; r < way_count(); r++)
 		readers[r] = connect_way(&ways[r]);
 	for (uint64_t i = 1; i <= 200; i++) {
 		succeeds(catfish_insert(writer, &item, 1, &written));
-		for (int r = 0; r < WAYS; r++) {
+		for (int r = 0; r < way_count(); r++) {
 			succeeds(catfish_count(readers[r], &everything, NULL,
 					       &answer));
 			ck_assert_uint_eq(answer.count, i);
@@ -556,7 +577,7 @@ START_TEST(what_was_acknowledged_is_seen_by_every_path_at_once)
 			ck_assert_uint_eq(answer.identity, written.identity);
 		}
 	}
-	for (int r = 0; r < WAYS; r++)
+	for (int r = 0; r < way_count(); r++)
 		catfish_close(readers[r]);
 	catfish_close(writer);
 	end();
@@ -692,7 +713,8 @@ START_TEST(stat_counts)
 	begin();
 	insert_random(&random, 3000);
 	struct catfish *server = connect_way(&ways[_i]);
-	struct catfish *offloader = connect_way(&ways[1 + _i % 2]);
+	struct catfish *offloader =
+		connect_way(&ways[daemon_uses_rdma() ? RDMA_COPY : 1 + _i % 2]);
 	succeeds(catfish_count(server, &everything, NULL, NULL));
 	for (int i = 0; i < 64; i++)
 		assert_search_is_right(offloader, &everything);
@@ -798,19 +820,25 @@ static TCase *searching(void)
 {
 	TCase *tc = tcase_create("searching");
 
-	tcase_add_loop_test(tc, searches_find_what_a_linear_scan_finds, 0,
-			    WAYS);
-	tcase_add_loop_test(tc, an_answer_says_how_it_came, 0, WAYS);
+	tcase_add_loop_test(tc, searches_find_what_a_linear_scan_finds,
+			    first_way(), way_count());
+	tcase_add_loop_test(tc, an_answer_says_how_it_came, first_way(),
+			    way_count());
 	tcase_add_loop_test(
-		tc, a_limit_gives_that_many_and_says_that_there_are_more, 0,
-		WAYS);
-	tcase_add_loop_test(tc, arrays_take_what_they_have_room_for, 0, WAYS);
-	tcase_add_loop_test(tc, the_caller_can_end_a_search, 0, WAYS);
-	tcase_add_loop_test(tc, an_empty_tree_has_no_answers, 0, WAYS);
+		tc, a_limit_gives_that_many_and_says_that_there_are_more,
+		first_way(), way_count());
+	tcase_add_loop_test(tc, arrays_take_what_they_have_room_for,
+			    first_way(), way_count());
+	tcase_add_loop_test(tc, the_caller_can_end_a_search, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, an_empty_tree_has_no_answers, first_way(),
+			    way_count());
 	tcase_add_test(tc, the_path_can_be_changed);
-	tcase_add_loop_test(tc, a_query_must_be_a_rectangle, 0, WAYS);
+	tcase_add_loop_test(tc, a_query_must_be_a_rectangle, first_way(),
+			    way_count());
 	tcase_add_test(tc, what_is_missing_is_said);
-	tcase_add_test(tc, tcp_has_no_offloading);
+	if (!daemon_uses_rdma())
+		tcase_add_test(tc, tcp_has_no_offloading);
 	return tc;
 }
 
@@ -818,18 +846,23 @@ static TCase *writing(void)
 {
 	TCase *tc = tcase_create("writing");
 
-	tcase_add_loop_test(tc, writes_do_what_they_say, 0, WAYS);
-	tcase_add_loop_test(tc, one_of_several_equal_items_goes_at_a_time, 0,
-			    WAYS);
+	tcase_add_loop_test(tc, writes_do_what_they_say, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, one_of_several_equal_items_goes_at_a_time,
+			    first_way(), way_count());
 	tcase_add_test(tc, a_bad_rectangle_changes_nothing);
 	tcase_add_loop_test(tc,
 			    what_was_acknowledged_is_seen_by_every_path_at_once,
-			    0, WAYS);
+			    first_way(), way_count());
 	tcase_add_test(tc, a_full_region_says_so_and_goes_on_serving);
-	tcase_add_loop_test(tc, a_load_is_seen_at_once_and_whole, 0, WAYS);
-	tcase_add_loop_test(tc, a_load_appends_or_replaces_when_told, 0, WAYS);
-	tcase_add_loop_test(tc, an_aborted_load_is_never_seen, 0, WAYS);
-	tcase_add_loop_test(tc, a_load_too_large_is_refused_at_once, 0, WAYS);
+	tcase_add_loop_test(tc, a_load_is_seen_at_once_and_whole, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, a_load_appends_or_replaces_when_told,
+			    first_way(), way_count());
+	tcase_add_loop_test(tc, an_aborted_load_is_never_seen, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, a_load_too_large_is_refused_at_once,
+			    first_way(), way_count());
 	return tc;
 }
 
@@ -837,11 +870,13 @@ static TCase *looking(void)
 {
 	TCase *tc = tcase_create("looking");
 
-	tcase_add_loop_test(tc, stat_counts, 0, WAYS);
-	tcase_add_loop_test(tc, a_check_looks_at_every_node, 0, WAYS);
-	tcase_add_loop_test(tc, a_saved_file_can_be_served, 0, WAYS);
-	tcase_add_loop_test(tc, a_full_disk_leaves_the_connection_usable, 0,
-			    WAYS);
+	tcase_add_loop_test(tc, stat_counts, first_way(), way_count());
+	tcase_add_loop_test(tc, a_check_looks_at_every_node, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, a_saved_file_can_be_served, first_way(),
+			    way_count());
+	tcase_add_loop_test(tc, a_full_disk_leaves_the_connection_usable,
+			    first_way(), way_count());
 	return tc;
 }
 

@@ -15,16 +15,28 @@
 #include "tests/lib/test.h"
 
 static const struct way {
-	bool tcp;
+	bool network;
 	enum catfish_path path;
 	enum catfish_offload offload;
 } ways[] = {
-	{false, CATFISH_PATH_MESSAGING, 0},
-	{true, CATFISH_PATH_MESSAGING, 0},
 	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
 	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED},
+	{false, CATFISH_PATH_MESSAGING, 0},
+	{true, CATFISH_PATH_MESSAGING, 0},
+	{true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
 };
-enum { MESSAGING_WAYS = 2, WAYS = 4 };
+enum { SHM_MESSAGING = 2, NETWORK_MESSAGING, RDMA_COPY, WAYS_MAX };
+
+/* With an RDMA device only what goes over it. */
+static int first_way(void)
+{
+	return daemon_uses_rdma() ? NETWORK_MESSAGING : 0;
+}
+
+static int way_count(void)
+{
+	return daemon_uses_rdma() ? WAYS_MAX : RDMA_COPY;
+}
 
 enum { ITEMS = 50000 };
 
@@ -34,11 +46,13 @@ static struct daemon daemon_;
 
 static struct catfish *connect_way(const struct way *way)
 {
-	const struct catfish_options options = {.path = way->path, .offload = way->offload};
+	const struct catfish_options options = {.path = way->path,
+						.offload = way->offload};
 	struct catfish *server = NULL;
 
-	int error = catfish_connect(way->tcp ? daemon_.tcp : daemon_.shm,
-				    &options, &server);
+	int error =
+		catfish_connect(way->network ? daemon_.network : daemon_.shm,
+				&options, &server);
 	ck_assert_msg(!error, "%s", catfish_error_text());
 	return server;
 }
@@ -103,7 +117,7 @@ START_TEST(a_socket_that_a_killed_server_left_has_no_server)
 	daemon_start(&daemon_, NULL);
 	daemon_end(&daemon_, SIGKILL);
 	fails(catfish_connect(daemon_.shm, NULL, &server), "no server at");
-	fails(catfish_connect(daemon_.tcp, NULL, &server), "no server at");
+	fails(catfish_connect(daemon_.network, NULL, &server), "no server at");
 	daemon_stop(&daemon_);
 }
 END_TEST
@@ -206,7 +220,8 @@ START_TEST(a_stopped_server_is_given_up_after_the_timeout)
 	struct catfish *server = NULL;
 
 	daemon_start(&daemon_, NULL);
-	ck_assert_int_eq(catfish_connect(_i ? daemon_.tcp : daemon_.shm,
+	ck_assert_int_eq(catfish_connect(ways[_i].network ? daemon_.network
+							  : daemon_.shm,
 					 &options, &server),
 			 0);
 	daemon_pause(&daemon_);
@@ -245,6 +260,19 @@ START_TEST(a_server_killed_during_writes_tells_what_was_applied)
 }
 END_TEST
 
+static void add_messaging(TCase *tc, const TTest *test)
+{
+	tcase_add_loop_test(tc, test,
+			    daemon_uses_rdma() ? NETWORK_MESSAGING
+					       : SHM_MESSAGING,
+			    NETWORK_MESSAGING + 1);
+}
+
+static void add(TCase *tc, const TTest *test)
+{
+	tcase_add_loop_test(tc, test, first_way(), way_count());
+}
+
 Suite *test_suite(const char **why)
 {
 	Suite *suite = suite_create("client: lost servers");
@@ -254,18 +282,13 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tc, no_server_is_said_with_its_address);
 	tcase_add_test(tc, an_address_that_cannot_be_is_a_usage_error);
 	tcase_add_test(tc, a_socket_that_a_killed_server_left_has_no_server);
-	tcase_add_loop_test(
-		tc, a_server_killed_in_the_middle_of_an_answer_is_an_error, 0,
-		MESSAGING_WAYS);
-	tcase_add_loop_test(tc, a_dead_server_answers_nothing, 0, WAYS);
-	tcase_add_loop_test(tc, a_server_that_ended_in_peace_answers_nothing, 0,
-			    WAYS);
-	tcase_add_loop_test(tc, a_successor_does_not_answer_for_the_dead, 0,
-			    WAYS);
-	tcase_add_loop_test(tc, a_stopped_server_is_given_up_after_the_timeout,
-			    0, 2);
-	tcase_add_loop_test(
-		tc, a_server_killed_during_writes_tells_what_was_applied, 0, 2);
+	add_messaging(tc,
+		      a_server_killed_in_the_middle_of_an_answer_is_an_error);
+	add(tc, a_dead_server_answers_nothing);
+	add(tc, a_server_that_ended_in_peace_answers_nothing);
+	add(tc, a_successor_does_not_answer_for_the_dead);
+	add_messaging(tc, a_stopped_server_is_given_up_after_the_timeout);
+	add_messaging(tc, a_server_killed_during_writes_tells_what_was_applied);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

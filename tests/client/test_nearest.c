@@ -12,7 +12,7 @@
 #include "tests/lib/test.h"
 
 static const struct way {
-	bool tcp;
+	bool network;
 	enum catfish_path path;
 	enum catfish_offload offload;
 } ways[] = {
@@ -20,8 +20,10 @@ static const struct way {
 	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
 	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED},
 	{true, CATFISH_PATH_MESSAGING, 0},
+	{true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
 };
-enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
+/* With an RDMA device only what goes over it is tested. */
+enum { NETWORK_MESSAGING = 3, RDMA_COPY, WAYS_MAX };
 
 static struct daemon daemon_;
 static struct model model;
@@ -44,11 +46,12 @@ static void fails(int error, int wanted, const char *words)
 static void begin(const struct way *way)
 {
 	static const char *const options[] = {"--memory", "128M", NULL};
-	const struct catfish_options connect = {.path = way->path, .offload = way->offload};
+	const struct catfish_options connect = {.path = way->path,
+						.offload = way->offload};
 
 	daemon_start(&daemon_, options);
-	succeeds(catfish_connect(way->tcp ? daemon_.tcp : daemon_.shm, &connect,
-				 &server));
+	succeeds(catfish_connect(way->network ? daemon_.network : daemon_.shm,
+				 &connect, &server));
 }
 
 static void end(void)
@@ -466,7 +469,9 @@ Suite *test_suite(const char **why)
 
 	tcase_set_timeout(tc, 60);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
-		tcase_add_loop_test(tc, tests[i], 0, WAYS);
+		tcase_add_loop_test(tc, tests[i],
+				    daemon_uses_rdma() ? NETWORK_MESSAGING : 0,
+				    daemon_uses_rdma() ? WAYS_MAX : RDMA_COPY);
 	tcase_add_test(tc, more_than_a_million_are_not_gathered);
 	suite_add_tcase(suite, tc);
 	return suite;

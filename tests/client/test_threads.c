@@ -75,21 +75,27 @@ START_TEST(threads_with_a_connection_each_do_not_disturb_each_other)
 		{.place = 4,
 		 .options.path = CATFISH_PATH_OFFLOAD,
 		 .options.offload = CATFISH_OFFLOAD_MAPPED},
-		{.place = 6, .address = daemon_.tcp},
+		{.place = 6, .address = daemon_.network},
+		{.place = 8,
+		 .address = daemon_.network,
+		 .options.path = CATFISH_PATH_OFFLOAD,
+		 .options.offload = CATFISH_OFFLOAD_COPY},
 	};
-	enum { WORKERS = sizeof(workers) / sizeof(workers[0]) };
+	enum { WORKERS_MAX = sizeof(workers) / sizeof(workers[0]) };
+	/* tcp has no offloading. */
+	const int count = daemon_uses_rdma() ? WORKERS_MAX : WORKERS_MAX - 1;
 
 	daemon_start(&daemon_, NULL);
-	for (int i = 0; i < WORKERS; i++) {
+	for (int i = 0; i < count; i++) {
 		if (!workers[i].address)
 			workers[i].address = daemon_.shm;
 		ck_assert_int_eq(pthread_create(&workers[i].thread, NULL, work,
 						&workers[i]),
 				 0);
 	}
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < count; i++)
 		pthread_join(workers[i].thread, NULL);
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < count; i++)
 		ck_assert_msg(!workers[i].failure[0], "%s", workers[i].failure);
 	daemon_stop(&daemon_);
 }

@@ -32,7 +32,7 @@ static const struct rect everything = {{-1e300, -1e300}, {1e300, 1e300}};
 
 static const char *address(int fabric)
 {
-	return fabric ? server.tcp : server.shm;
+	return fabric ? server.network : server.shm;
 }
 
 static struct item make_item(int64_t id)
@@ -224,7 +224,7 @@ START_TEST(an_import_without_room_beside_the_tree_leaves_it_as_it_was)
 	struct raw raw;
 
 	daemon_start(&server, options);
-	raw_open(&raw, server.tcp, RAW_INBOX_SIZE);
+	raw_open(&raw, server.network, RAW_INBOX_SIZE);
 	insert_items(&raw, ITEMS);
 	struct wire_stat before = raw_stat(&raw);
 	raw_send(&raw, WIRE_LOAD_BEGIN, &load, sizeof(load), NULL, 0, 0);
@@ -275,7 +275,7 @@ START_TEST(one_sided_clients_get_heartbeats_and_their_reports_count)
 	}
 	ck_assert_uint_eq(last.version, written.version);
 
-	raw_open(&other, server.tcp, RAW_INBOX_SIZE);
+	raw_open(&other, server.network, RAW_INBOX_SIZE);
 	fabric_write_silently(raw.link, 0, &report, sizeof(report));
 	ck_assert_uint_eq(raw_stat(&other).offloaded, 5);
 	/* One that is torn or falls is none. */
@@ -341,7 +341,7 @@ static void *ask_until_the_end(void *argument)
 {
 	struct raw raw;
 
-	raw_open(&raw, server.tcp, RAW_INBOX_SIZE);
+	raw_open(&raw, server.network, RAW_INBOX_SIZE);
 	for (int i = 0;; i++) {
 		struct wire_header request;
 
@@ -490,7 +490,8 @@ END_TEST
 
 static void add(TCase *tests, const TTest *test)
 {
-	tcase_add_loop_test(tests, test, 0, FABRICS);
+	/* With an RDMA device only what goes over it. */
+	tcase_add_loop_test(tests, test, daemon_uses_rdma() ? 1 : 0, FABRICS);
 }
 
 Suite *test_suite(const char **why)

@@ -34,7 +34,7 @@ static const char *const options[] = {"--memory", "64M", NULL};
 static void start_client(int fabric)
 {
 	daemon_start(&server, options);
-	raw_open(&raw, fabric ? server.tcp : server.shm, RAW_INBOX_SIZE);
+	raw_open(&raw, fabric ? server.network : server.shm, RAW_INBOX_SIZE);
 }
 
 static void stop_client(void)
@@ -177,7 +177,7 @@ START_TEST(a_list_of_missing_items_may_take_several_segments)
 	uint32_t next = 0;
 
 	daemon_start(&server, options);
-	raw_open(&raw, _i ? server.tcp : server.shm, FABRIC_INBOX_MIN);
+	raw_open(&raw, _i ? server.network : server.shm, FABRIC_INBOX_MIN);
 	make_items(5);
 	raw_send_items(&raw, WIRE_DELETE, items, 1000);
 	do {
@@ -333,7 +333,7 @@ START_TEST(bytes_that_are_no_message_end_that_connection_alone)
 	raw_expect(&raw, WIRE_COUNT);
 	/* A request with one bit that is another. */
 	raw.out[40] ^= 1;
-	const char *address = _i ? server.tcp : server.shm;
+	const char *address = _i ? server.network : server.shm;
 	expect_drop(address, raw.out,
 		    ((struct wire_header *)(void *)raw.out)->size);
 	random_seed(&random, 9);
@@ -576,7 +576,7 @@ START_TEST(an_import_that_is_given_up_leaves_nothing)
 	raw_expect(&raw, WIRE_LOAD_BEGIN);
 	load_items(0, 400);
 	raw_close(&raw);
-	raw_open(&raw, _i ? server.tcp : server.shm, RAW_INBOX_SIZE);
+	raw_open(&raw, _i ? server.network : server.shm, RAW_INBOX_SIZE);
 	ck_assert_uint_eq(raw_count(&raw), 0);
 	stop_client();
 }
@@ -620,7 +620,7 @@ START_TEST(clients_of_another_kind_are_told_why_they_are_refused)
 	};
 
 	start_client(_i);
-	const char *address = _i ? server.tcp : server.shm;
+	const char *address = _i ? server.network : server.shm;
 	struct wire_hello hello = good;
 	hello.magic++;
 	ck_assert_uint_eq(status_for(address, &hello, RAW_INBOX_SIZE),
@@ -641,7 +641,8 @@ END_TEST
 
 static void add(TCase *tests, const TTest *test)
 {
-	tcase_add_loop_test(tests, test, 0, FABRICS);
+	/* With an RDMA device only what goes over it. */
+	tcase_add_loop_test(tests, test, daemon_uses_rdma() ? 1 : 0, FABRICS);
 }
 
 Suite *test_suite(const char **why)

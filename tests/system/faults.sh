@@ -63,14 +63,19 @@ for way in messaging copy mapped; do
 	begin $way --path $way "$shm" 1 $many
 	clients="$clients $client"
 done
-begin tcp "$tcp" 1 $many
+begin network "$network" 1 $many
 clients="$clients $client"
+if [ "$network" != "$tcp" ]; then
+	begin rdma --path copy "$network" 1 $many
+	clients="$clients $client"
+fi
 sleep 0.3
 stop_server "$pid" KILL
 start_server main
 fill 500000 1000
 set -- $clients
-for way in messaging copy mapped tcp; do
+for way in messaging copy mapped network rdma; do
+	[ $# -gt 0 ] || break
 	await $way "$1"
 	lost "$way: killed in the middle of answers, and nothing of its successor"
 	shift
@@ -123,8 +128,8 @@ region=$work/region
 start_server main --region "$region"
 begin shm_writer --write "$shm" 1000000
 shm_writer=$client
-begin tcp_writer --write "$tcp" 2000000
-tcp_writer=$client
+begin network_writer --write "$network" 2000000
+network_writer=$client
 sleep 0.7
 stop_server "$pid"
 status=$? ran="kill -TERM catfishd, while it is written to"
@@ -133,13 +138,13 @@ status=$? ran="kill -TERM catfishd, while it is written to"
 is "a server that is told to end under load does so" status 0
 await shm_writer $shm_writer
 lost "a writer on shm is told"
-await tcp_writer $tcp_writer
-lost "a writer on tcp is told"
+await network_writer $network_writer
+lost "a writer on ${network%%:*} is told"
 run catfish check --region "$region"
 is "its region file is whole" status 0
 start_server main --region "$region"
 catfish query --bbox $everything -o csv >"$work/saved.csv"
-for way in shm tcp; do
+for way in shm network; do
 	base=$([ $way = shm ] && echo 1000000 || echo 2000000)
 	count=$(acknowledged ${way}_writer)
 	echo "# $way: $count items were acknowledged"
@@ -215,7 +220,7 @@ eventually() {
 start_server main --memory 14M
 fill 1 $many
 catfish query --bbox $everything -o csv >"$work/all.csv"
-for address in "$shm" "$tcp"; do
+for address in "$shm" "$network"; do
 	fabric=${address%%:*}
 	rm -f "$work/answer"
 	mkfifo "$work/answer"

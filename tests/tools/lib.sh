@@ -101,13 +101,17 @@ usage() {
 	fi
 }
 
-# start_server NAME [OPTION...]: starts catfishd on shm and tcp and waits until
-# it is ready.  Sets pid, shm and tcp.
+# start_server NAME [OPTION...]: starts catfishd on shm, on tcp and, where
+# CATFISH_TEST_RDMA_ADDRESS is the IP address of an RDMA device, on verbs, and
+# waits until it is ready.  Sets pid, shm, tcp, and network: verbs or else tcp.
 start_server() {
 	server=$1
 	shift
 	shm=shm://$work/$server.sock
 	: >"$work/$server.ready"
+	if [ -n "$CATFISH_TEST_RDMA_ADDRESS" ]; then
+		set -- --listen "verbs://$CATFISH_TEST_RDMA_ADDRESS:0" "$@"
+	fi
 	catfishd --listen "$shm" --listen tcp://127.0.0.1:0 --memory 64M \
 		--threads 2 "$@" >"$work/$server.ready" 2>"$work/$server.log" &
 	pid=$!
@@ -121,6 +125,7 @@ start_server() {
 		sleep 0.05
 	done
 	tcp=$(grep -o 'tcp://127\.0\.0\.1:[0-9]*' "$work/$server.ready")
+	network=$(grep -o 'verbs://[^ ]*' "$work/$server.ready") || network=$tcp
 	CATFISH_SERVER=$shm
 	export CATFISH_SERVER
 }
