@@ -186,35 +186,69 @@ static void update(struct session *s)
 			     "moved, but it was not there");
 }
 
+/* Many items, and how to pack them. */
+struct load {
+	struct rtree_pack_options options;
+	struct model items;
+	bool valid;
+};
+
+static struct load take_load(struct bytes *bytes)
+{
+	uint8_t how = take_byte(bytes);
+	struct load load = {
+		.options = {.order = how & 1 ? RTREE_ORDER_CURVE
+					     : RTREE_ORDER_TILES,
+			    .fill = how & 2 ? 0.5 : 1,
+			    .threads = 1},
+		.valid = true,
+	};
+
+	for (int i = 0; i < how >> 2; i++) {
+		/* There are many even in a short input. */
+		struct item item = bytes->next < bytes->end
+					   ? take_item(bytes)
+					   : (struct item){.id = i};
+		load.valid = load.valid && rect_valid(&item.rect);
+		model_insert(&load.items, &item);
+	}
+	return load;
+}
+
+/* An invalid one among them, or no room for them: either may be said. */
+static bool is_loaded(struct session *s, int error, bool valid)
+{
+	bool full = error == ERR_NO_ROOM || error == ERR_AGAIN;
+
+	return is_done(s, error, valid || full);
+}
+
 /* Alone in its batch. */
 static void replace(struct session *s)
 {
-	uint8_t how = take_byte(&s->input);
-	const struct rtree_pack_options options = {
-		.order = how & 1 ? RTREE_ORDER_CURVE : RTREE_ORDER_TILES,
-		.fill = how & 2 ? 0.5 : 1,
-		.threads = 1,
-	};
-	unsigned count = how >> 2;
-	struct model items = {0};
-	bool valid = true;
+	struct load load = take_load(&s->input);
+	struct model *items = &load.items;
 
 	publish(s);
-	for (unsigned i = 0; i < count; i++) {
-		/* There are many even of a short input. */
-		struct item item = s->input.next < s->input.end
-					   ? take_item(&s->input)
-					   : (struct item){.id = (int64_t)i};
-		valid = valid && rect_valid(&item.rect);
-		model_insert(&items, &item);
-	}
-	int error = rtree_replace(s->batch, items.items, count, &options);
-	if (error == ERR_NO_ROOM || error == ERR_AGAIN)
-		publish(s);
-	else if (is_done(s, error, valid))
-		model_replace(&s->pending, items.items, count);
+	int error = rtree_replace(s->batch, items->items, items->count,
+				  &load.options);
+	if (is_loaded(s, error, load.valid))
+		model_replace(&s->pending, items->items, items->count);
 	publish(s);
-	model_fini(&items);
+	model_fini(items);
+}
+
+static void append(struct session *s)
+{
+	struct load load = take_load(&s->input);
+	struct model *items = &load.items;
+	int error = rtree_append(s->batch, items->items, items->count,
+				 &load.options);
+
+	if (is_loaded(s, error, load.valid))
+		for (size_t i = 0; i < items->count; i++)
+			model_insert(&s->pending, &items->items[i]);
+	model_fini(items);
 }
 
 /* --- Questions ------------------------------------------------------------ */
@@ -376,7 +410,7 @@ static void operate(struct session *s)
 		insert,	 insert,       insert,	      insert,	     insert,
 		insert,	 delete,       delete,	      update,	     update,
 		search,	 find_nearest, pin_or_unpin,  save_and_load, drop,
-		publish, replace,      join_or_leave,
+		publish, replace,      join_or_leave, append,
 	};
 	enum { OPERATIONS = sizeof(operations) / sizeof(operations[0]) };
 

@@ -61,6 +61,7 @@ static void must(int error)
 enum way {
 	LOADED_BY_TILES,
 	LOADED_BY_CURVE,
+	APPENDED, /* half of them to the other half */
 	INSERTED,
 	CHANGED, /* after that */
 	WAYS,
@@ -79,6 +80,21 @@ static void load(struct trial *t, enum rtree_order order)
 
 	must(rtree_batch_begin(t->tree, &batch));
 	must(rtree_replace(batch, t->model.items, t->model.count, &options));
+	rtree_batch_commit(batch, &version);
+}
+
+static void append(struct trial *t)
+{
+	size_t half = t->model.count / 2;
+	struct rtree_batch *batch;
+	uint64_t version;
+
+	must(rtree_batch_begin(t->tree, &batch));
+	must(rtree_replace(batch, t->model.items, half, NULL));
+	rtree_batch_commit(batch, &version);
+	must(rtree_batch_begin(t->tree, &batch));
+	must(rtree_append(batch, t->model.items + half, t->model.count - half,
+			  NULL));
 	rtree_batch_commit(batch, &version);
 }
 
@@ -152,6 +168,9 @@ static void make(struct trial *t, enum way way)
 		break;
 	case LOADED_BY_CURVE:
 		load(t, RTREE_ORDER_CURVE);
+		break;
+	case APPENDED:
+		append(t);
 		break;
 	case INSERTED:
 		insert_all(t);

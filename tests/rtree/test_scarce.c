@@ -161,6 +161,23 @@ static void did_replace(struct trial *t)
 	t->item = t->model.items[0];
 }
 
+/* Half as many as there are, at once. */
+static int do_append(struct trial *t)
+{
+	const struct rtree_pack_options options = {.threads = 3};
+	struct rtree_batch *batch;
+
+	rtree_batch_begin(t->tree, &batch);
+	return end_batch(batch, rtree_append(batch, t->other.items,
+					     t->other.count, &options));
+}
+
+static void did_append(struct trial *t)
+{
+	for (size_t i = 0; i < t->other.count; i++)
+		model_insert(&t->model, &t->other.items[i]);
+}
+
 static int count_hits(void *context, const struct node *leaf, uint64_t hits)
 {
 	struct trial *t = context;
@@ -360,6 +377,7 @@ static const struct operation {
 	{"batch", do_batch, did_batch, 0},
 	{"replace by tiles", do_replace_by_tiles, did_replace, 5},
 	{"replace by curve", do_replace_by_curve, did_replace, 8},
+	{"append", do_append, did_append, 3},
 	{"search", do_search, did_search, 0},
 	{"search in a group", do_search_group, did_search_group, 3},
 	{"walk in waves", do_walk, did_search, 1},

@@ -293,6 +293,12 @@ static int replace_in(struct space *s, struct rtree_batch *batch, size_t i)
 		 : rtree_replace(batch, s->model.items, s->model.count, NULL);
 }
 
+/* As many items as number 'i' says, beside those of the same batch before. */
+static int append_to(struct space *s, struct rtree_batch *batch, size_t i)
+{
+	return rtree_append(batch, s->model.items, i, NULL);
+}
+
 /* Does it with one item after another in one batch, and drops that.  Returns
  * the error with which it was refused. */
 static int exhaust(struct space *s, operation_in *operation)
@@ -312,8 +318,8 @@ static int exhaust(struct space *s, operation_in *operation)
  * it was, and something can always be deleted. */
 START_TEST(at_every_fill_a_refusal_changes_nothing)
 {
-	static operation_in *const operations[] = {insert_into, move_in,
-						   delete_from, replace_in};
+	static operation_in *const operations[] = {
+		insert_into, move_in, delete_from, append_to, replace_in};
 	uint64_t refused = 0, fullest = UINT64_MAX;
 	struct space s;
 
@@ -323,7 +329,7 @@ START_TEST(at_every_fill_a_refusal_changes_nothing)
 		if (stat.free_pages + stat.retired_pages >= fullest)
 			continue;
 		fullest = stat.free_pages + stat.retired_pages;
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 5; i++) {
 			int error = exhaust(&s, operations[i]);
 			ck_assert_msg(!error || error == ERR_NO_ROOM ||
 					      error == ERR_AGAIN,
