@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* A node's grid never decides wrongly, whatever lies on it. */
+/* A node's grid never decides wrongly, whatever lies on it, and stays tight. */
 
 #include "rtree/grid.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "rtree/batch.h"
 #include "rtree/kernel.h"
 #include "tests/lib/test.h"
@@ -202,11 +204,157 @@ START_TEST(a_grid_whose_inner_cells_the_bounds_have_left_does_not_suit)
 }
 END_TEST
 
+/* --- Grids of a tree that is written to --------------------------------- */
+
+struct herd {
+	struct rtree *tree;
+	struct item *items;
+	size_t count;
+	struct random random;
+	double wind; /* by how much it drifts with each move */
+};
+
+static void herd_init(struct herd *h, size_t count)
+{
+	const struct rtree_options options = {
+		.size = rtree_size_forecast(8 * count),
+	};
+	struct rtree_batch *batch;
+	uint64_t version;
+
+	*h = (struct herd){.count = count};
+	random_seed(&h->random, test_seed());
+	h->items = calloc(count, sizeof(h->items[0]));
+	ck_assert_ptr_nonnull(h->items);
+	for (size_t i = 0; i < count; i++)
+		h->items[i] = (struct item){
+			(int64_t)i, shape_rect(SHAPE_UNIFORM, &h->random)};
+	ck_assert_int_eq(rtree_create(&options, &h->tree), 0);
+	ck_assert_int_eq(rtree_batch_begin(h->tree, &batch), 0);
+	ck_assert_int_eq(rtree_replace(batch, h->items, count, NULL), 0);
+	rtree_batch_commit(batch, &version);
+}
+
+static void herd_fini(struct herd *h)
+{
+	rtree_destroy(h->tree);
+	free(h->items);
+}
+
+/* A small step, mostly with the wind; seldom to anywhere, or away from all, and
+ * from there back. */
+static struct rect moved(struct herd *h, const struct rect *from)
+{
+	bool away = random_below(&h->random, 100) == 0;
+	bool was_away = from->min[0] > h->wind + 2;
+	bool far = away || was_away || random_below(&h->random, 50) == 0;
+	struct rect to = far ? shape_rect(SHAPE_UNIFORM, &h->random) : *from;
+
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double by = 0.001 * (random_unit(&h->random) - 0.5) + 1e-5;
+		if (far)
+			by = h->wind;
+		if (away)
+			by += 20 * random_unit(&h->random);
+		to.min[d] += by;
+		to.max[d] += by;
+	}
+	return to;
+}
+
+static void move_some(struct herd *h, uint64_t count)
+{
+	struct rtree_batch *batch;
+	uint64_t version;
+
+	ck_assert_int_eq(rtree_batch_begin(h->tree, &batch), 0);
+	for (; count-- > 0;) {
+		struct item *item =
+			&h->items[random_below(&h->random, h->count)];
+		struct rect to = moved(h, &item->rect);
+		if (rtree_update(batch, item, &to))
+			ck_abort_msg("%s", err_text());
+		item->rect = to;
+		h->wind += 1e-5 / (double)h->count;
+	}
+	rtree_batch_commit(batch, &version);
+}
+
+/* Whether cell 'cell' holds 'v', as wide as one step, but for rounding. */
+static bool is_in_cell(long double v, uint8_t cell, long double origin,
+		       long double step)
+{
+	long double low = origin + cell * step, rounding = step * 0x1p-20L;
+
+	return v >= low - rounding && v <= low + step + rounding;
+}
+
+/* Entry 'i' is a box on the grid that is less than one step larger, and a step
+ * is no larger than it has to be. */
+static void check_tight(const struct node *node, int i, const struct rect *r)
+{
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double origin = node->header.origin[d];
+		long double step = 1 / (long double)node->header.scale[d];
+		double width = node->bounds.max[d] - node->bounds.min[d];
+		if (!is_in_cell(r->min[d], node->cell_min[d][i], origin,
+				step) ||
+		    !is_in_cell(r->max[d], node->cell_max[d][i], origin, step))
+			ck_abort_msg("[%a, %a] in cells [%u, %u], origin %a, "
+				     "step %La",
+				     r->min[d], r->max[d], node->cell_min[d][i],
+				     node->cell_max[d][i], origin, step);
+		if (step * (GRID_CELLS - 1) > 2.3 * width)
+			ck_abort_msg("%a wide, step %La", width, step);
+	}
+}
+
+static void check_grids(const struct herd *h, const struct node *node)
+{
+	for (int i = 0; i < node->header.count; i++) {
+		if (node->header.level == 0) {
+			check_tight(node, i, &node->rect[i]);
+			continue;
+		}
+		const struct node *child = rtree_node(h->tree, node->child[i]);
+		check_tight(node, i, &child->bounds);
+		check_grids(h, child);
+	}
+}
+
+static void check_herd(struct herd *h)
+{
+	uint64_t nodes, version;
+	struct rtree_pin pin;
+
+	ck_assert_msg(!rtree_check(h->tree, &nodes, &version), "%s",
+		      err_text());
+	ck_assert_int_eq(rtree_pin(h->tree, &pin), 0);
+	check_grids(h, rtree_node(h->tree, pin.root.ref));
+	rtree_unpin(h->tree, &pin);
+}
+
+START_TEST(boxes_are_tight_after_any_number_of_moves)
+{
+	uint64_t moves = test_effort(50000), checks = 100;
+	struct herd h;
+
+	herd_init(&h, 3000);
+	for (uint64_t done = 0; done < moves;) {
+		for (uint64_t i = 0; i < moves / checks; i += 20, done += 20)
+			move_some(&h, 20);
+		check_herd(&h);
+	}
+	herd_fini(&h);
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	(void)why;
 	Suite *suite = suite_create("grid");
 	TCase *grids = tcase_create("grids");
+	TCase *moves = tcase_create("moves");
 
 	tcase_set_timeout(grids, TEST_TIMEOUT_S);
 	tcase_add_test(grids, cells_never_fall_when_coordinates_grow);
@@ -222,5 +370,9 @@ Suite *test_suite(const char **why)
 		a_grid_whose_inner_cells_the_bounds_have_left_does_not_suit, 0,
 		SHAPES);
 	suite_add_tcase(suite, grids);
+
+	tcase_set_timeout(moves, TEST_TIMEOUT_S);
+	tcase_add_test(moves, boxes_are_tight_after_any_number_of_moves);
+	suite_add_tcase(suite, moves);
 	return suite;
 }

@@ -349,11 +349,102 @@ START_TEST(what_a_full_region_refuses_changes_nothing)
 }
 END_TEST
 
+/* --- From none to a million and back ------------------------------------- */
+
+/* A tree and what it has, of which each item is known by its place. */
+struct crowd {
+	struct rtree *tree;
+	struct model model;
+	struct random random;
+};
+
+static void check_crowd(struct crowd *c)
+{
+	struct rtree_pin pin;
+	int error = model_compare(&c->model, c->tree);
+
+	ck_assert_int_eq(rtree_pin(c->tree, &pin), 0);
+	for (int i = 0; !error && i < 5; i++) {
+		struct rect query =
+			shape_query(SHAPE_UNIFORM, &c->random, &c->model);
+		error = model_compare_query(&c->model, c->tree, &pin.root,
+					    &query);
+	}
+	rtree_unpin(c->tree, &pin);
+	ck_assert_msg(!error, "%zu items: %s", c->model.count, err_text());
+}
+
+static int insert_new(struct crowd *c, struct rtree_batch *batch)
+{
+	struct item item = {(int64_t)c->model.count,
+			    shape_rect(SHAPE_UNIFORM, &c->random)};
+
+	model_insert(&c->model, &item);
+	return rtree_insert(batch, &item);
+}
+
+static int delete_any(struct crowd *c, struct rtree_batch *batch)
+{
+	size_t i = random_below(&c->random, c->model.count);
+	struct item item = c->model.items[i];
+
+	c->model.items[i] = c->model.items[--c->model.count];
+	return rtree_delete(batch, &item);
+}
+
+/* One batch of what leads there. */
+static void go_towards(struct crowd *c, uint64_t count)
+{
+	struct rtree_batch *batch;
+	uint64_t version;
+	int error = 0;
+
+	ck_assert_int_eq(rtree_batch_begin(c->tree, &batch), 0);
+	for (uint64_t i = 1 + random_below(&c->random, 500);
+	     i-- > 0 && !error && c->model.count != count;)
+		error = c->model.count < count ? insert_new(c, batch)
+					       : delete_any(c, batch);
+	ck_assert_msg(!error, "%s", err_text());
+	rtree_batch_commit(batch, &version);
+}
+
+START_TEST(a_tree_grows_from_nothing_and_shrinks_to_it)
+{
+	/* Small nodes are as many as large ones then. */
+	const uint64_t most = test_effort(NODE_CAPACITY == 4 ? 2000 : 10000);
+	const struct rtree_options options = {
+		.size = rtree_size_forecast(8 * most),
+	};
+	struct rtree_stat stat;
+	struct crowd c = {0};
+
+	random_seed(&c.random, test_seed());
+	ck_assert_int_eq(rtree_create(&options, &c.tree), 0);
+	for (uint64_t next = 1; c.model.count < most; next *= 2) {
+		next = next < most ? next : most;
+		while (c.model.count < next)
+			go_towards(&c, next);
+		check_crowd(&c);
+	}
+	while (c.model.count) {
+		uint64_t next = c.model.count / 2;
+		while (c.model.count > next)
+			go_towards(&c, next);
+		check_crowd(&c);
+	}
+	ck_assert_int_eq(rtree_stat(c.tree, &stat), 0);
+	ck_assert_int_eq(stat.height, 1);
+	rtree_destroy(c.tree);
+	model_fini(&c.model);
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	(void)why;
 	Suite *suite = suite_create("model");
 	TCase *operations = tcase_create("operations");
+	TCase *growth = tcase_create("growth");
 
 	tcase_set_timeout(operations, TEST_TIMEOUT_S);
 	tcase_add_loop_test(operations,
@@ -365,5 +456,9 @@ Suite *test_suite(const char **why)
 			    what_a_full_region_refuses_changes_nothing, 0,
 			    SHAPES);
 	suite_add_tcase(suite, operations);
+
+	tcase_set_timeout(growth, TEST_TIMEOUT_S);
+	tcase_add_test(growth, a_tree_grows_from_nothing_and_shrinks_to_it);
+	suite_add_tcase(suite, growth);
 	return suite;
 }
