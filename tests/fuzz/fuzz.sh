@@ -45,6 +45,7 @@ build() {
 		-fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined \
 		-include "$top_builddir/config.h" -I"$top_srcdir" \
+		-DPKGLIBEXECDIR='""' \
 		$(pkg-config --cflags libxxhash) -pthread \
 		"$top_srcdir/tests/fuzz/$1.c" "$top_srcdir/tests/fuzz/fail.c" \
 		"$top_srcdir"/tests/rtree/model.c \

@@ -333,8 +333,7 @@ static void find_nearest(struct session *s)
 
 static void unpin(struct session *s)
 {
-	static const struct rect all = {{-DBL_MAX, -DBL_MAX},
-					{DBL_MAX, DBL_MAX}};
+	const struct rect all = model_everywhere();
 
 	must(model_compare_query(&s->pinned_model, s->tree, &s->pin.root,
 				 &all));

@@ -275,8 +275,7 @@ static int load(struct rtree *tree, const struct image *image)
 
 static void list_items(struct rtree *tree, struct model *model)
 {
-	static const struct rect all = {{-DBL_MAX, -DBL_MAX},
-					{DBL_MAX, DBL_MAX}};
+	const struct rect all = model_everywhere();
 	struct rtree_pin pin;
 
 	must(rtree_pin(tree, &pin));

@@ -8,10 +8,16 @@
 
 #include "base/err.h"
 
-static const struct rect everywhere = {
-	{-DBL_MAX, -DBL_MAX},
-	{DBL_MAX, DBL_MAX},
-};
+struct rect model_everywhere(void)
+{
+	struct rect r;
+
+	for (int d = 0; d < DIMENSIONS; d++) {
+		r.min[d] = -DBL_MAX;
+		r.max[d] = DBL_MAX;
+	}
+	return r;
+}
 
 /* --- The array ---------------------------------------------------------- */
 
@@ -316,6 +322,7 @@ static int compare_counts(const struct model *model,
 int model_compare(const struct model *model, struct rtree *tree)
 {
 	struct rtree_stat stat;
+	const struct rect everywhere = model_everywhere();
 	uint64_t checked, version;
 	int error = rtree_check(tree, &checked, &version);
 

@@ -17,6 +17,9 @@
 #include "base/rect.h"
 #include "rtree/rtree.h"
 
+/* The rectangle that all others lie in. */
+struct rect model_everywhere(void);
+
 /* Items in any order; all 0 is none. */
 struct model {
 	struct item *items;

@@ -184,17 +184,6 @@ static struct rect corner(const struct rect *r, struct random *random)
 	return point;
 }
 
-static struct rect everywhere(void)
-{
-	struct rect r;
-
-	for (int d = 0; d < DIMENSIONS; d++) {
-		r.min[d] = -DBL_MAX;
-		r.max[d] = DBL_MAX;
-	}
-	return r;
-}
-
 struct rect shape_query(enum shape shape, struct random *random,
 			const struct model *model)
 {
@@ -220,7 +209,7 @@ struct rect shape_query(enum shape shape, struct random *random,
 		return r;
 	}
 	case 8:
-		return one_in(random, 8) ? everywhere() : r;
+		return one_in(random, 8) ? model_everywhere() : r;
 	default:
 		return r;
 	}

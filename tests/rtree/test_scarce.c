@@ -4,7 +4,6 @@
  * without; the published tree is as it was, and nothing is leaked. */
 
 #include <fcntl.h>
-#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,6 @@
 #include "tests/rtree/shape.h"
 
 enum { ITEMS = 300 * NODE_CAPACITY, QUERIES = 100 };
-
-static const struct rect everywhere = {
-	{-DBL_MAX, -DBL_MAX},
-	{DBL_MAX, DBL_MAX},
-};
 
 /* A tree, its model, and what an operation needs; all made while there is still
  * memory. */
@@ -188,6 +182,7 @@ static int count_hits(void *context, const struct node *leaf, uint64_t hits)
 
 static int do_search(struct trial *t)
 {
+	const struct rect everywhere = model_everywhere();
 	struct rtree_pin pin;
 	int error = rtree_pin(t->tree, &pin);
 
@@ -263,6 +258,7 @@ static int feed_in_waves(struct trial *t, struct walk *walk)
 
 static int do_walk(struct trial *t)
 {
+	const struct rect everywhere = model_everywhere();
 	struct rtree_region region;
 	struct rtree_pin pin;
 	struct walk walk;
@@ -559,6 +555,7 @@ static struct node *make_steep(uint64_t page_count, int height)
 START_TEST(a_walk_of_a_high_tree_may_run_out_of_memory)
 {
 	enum { PAGES = 20000, HEIGHT = NODE_LEVEL_MAX + 1 };
+	const struct rect everywhere = model_everywhere();
 	struct node *pages = make_steep(PAGES, HEIGHT);
 	struct scarce_held before = scarce_held();
 	uint64_t calls = 1;
