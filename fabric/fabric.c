@@ -26,6 +26,14 @@ static int check_inbox_size(uint32_t size)
 
 /* --- Server ------------------------------------------------------------- */
 
+bool fabric_maps_region(const char *address)
+{
+	struct fabric_address parsed;
+
+	return !fabric_address_parse(address, &parsed) &&
+	       parsed.scheme == FABRIC_SCHEME_SHM;
+}
+
 int fabric_listen(const char *address,
 		  const struct fabric_listen_options *options,
 		  struct fabric_listener **listener)

@@ -65,6 +65,10 @@ struct fabric_listen_options {
 
 /* --- Server ------------------------------------------------------------- */
 
+/* Whether the clients of a listener at this address map the region, so that it
+ * has to be in a memfd. */
+bool fabric_maps_region(const char *address);
+
 /* Listens at an address.  A Unix socket that a killed server left is replaced;
  * a live one, or a port in use, is ERR_BUSY. */
 int fabric_listen(const char *address,

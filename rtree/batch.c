@@ -18,7 +18,7 @@ int rtree_batch_begin(struct rtree *tree, struct rtree_batch **batch)
 	struct rtree_batch *b = &tree->batch;
 
 	assert(!b->open);
-	region_reclaim(&tree->region, false);
+	region_reclaim_in_time(&tree->region);
 	b->open = true;
 	b->region = &tree->region;
 	b->version = tree->region.version + 1;
@@ -62,6 +62,8 @@ void rtree_batch_abort(struct rtree_batch *batch)
 {
 	for (size_t i = 0; i < batch->taken_count; i++)
 		region_give_back_page(batch->region, batch->taken[i]);
+	/* There is time for it. */
+	region_reclaim_some(batch->region);
 	region_show_pages(batch->region);
 	batch->open = false;
 }
@@ -85,7 +87,7 @@ int batch_reserve(struct rtree_batch *batch, uint64_t pages, uint64_t kept)
 
 	if (batch->spare_count + region_pages_available(region) >= wanted)
 		return 0;
-	region_reclaim(region, true);
+	region_reclaim_all(region);
 	if (batch->spare_count + region_pages_available(region) >= wanted)
 		return 0;
 	/* All that isn't in the tree comes back in the end. */
@@ -149,6 +151,17 @@ struct node *batch_new_node(struct rtree_batch *batch, int level)
 	return node;
 }
 
+/* Copies what a node holds, and not the room for more. */
+static void copy_node(struct node *to, const struct node *from)
+{
+	size_t count = from->header.count;
+
+	memcpy(to, from,
+	       offsetof(struct node, child) + count * sizeof(from->child[0]));
+	if (from->header.level == 0)
+		memcpy(to->rect, from->rect, count * sizeof(from->rect[0]));
+}
+
 struct node *batch_own(struct rtree_batch *batch, node_ref *ref)
 {
 	struct node *node = batch_node(batch, *ref);
@@ -157,10 +170,7 @@ struct node *batch_own(struct rtree_batch *batch, node_ref *ref)
 		return node;
 	uint32_t page = take_page(batch);
 	struct node *copy = region_node(batch->region, page);
-	size_t size = RTREE_INNER_SIZE;
-	if (node->header.level == 0)
-		size += node->header.count * sizeof(node->rect[0]);
-	memcpy(copy, node, size);
+	copy_node(copy, node);
 	copy->header.birth = batch->version;
 	copy->header.page = page;
 	batch->page_count++;

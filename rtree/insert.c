@@ -48,21 +48,37 @@ struct step {
 	int child;
 };
 
-/* Makes the path to the leaf that suits 'rect' best the batch's own; returns
- * the index of the leaf's step. */
+/* Finds the path to the leaf that suits 'rect' best; returns the index of the
+ * leaf's step. */
 static int choose_path(struct rtree_batch *batch, const struct rect *rect,
 		       struct step path[])
 {
-	struct node *node = batch_own(batch, &batch->root);
-	int depth = 0;
+	node_ref ref = batch->root;
 
-	for (;; depth++) {
+	for (int depth = 0;; depth++) {
+		struct node *node = batch_node(batch, ref);
 		path[depth].node = node;
-		path[depth].bounds = node->bounds;
 		if (node->header.level == 0)
 			return depth;
 		path[depth].child = kernel->choose(node, rect);
-		node = batch_own(batch, &node->child[path[depth].child]);
+		ref = node->child[path[depth].child];
+		if (node->header.level == 1)
+			node_prefetch(batch_node(batch, ref));
+	}
+}
+
+/* Makes the nodes of a path the batch's own, the root first. */
+static void own_path(struct rtree_batch *batch, struct step path[], int depth)
+{
+	node_ref *ref = &batch->root;
+
+	for (int i = 0;; i++) {
+		struct node *node = batch_own(batch, ref);
+		path[i].node = node;
+		path[i].bounds = node->bounds;
+		if (i == depth)
+			return;
+		ref = &node->child[path[i].child];
 	}
 }
 
@@ -80,6 +96,7 @@ void insert_entry(struct rtree_batch *batch, const struct entry *entry)
 {
 	struct step path[NODE_LEVEL_MAX + 1];
 	int depth = choose_path(batch, &entry->rect, path);
+	own_path(batch, path, depth);
 	struct node *node = path[depth].node;
 	struct node *sibling = add_entry(batch, node, entry);
 

@@ -13,6 +13,7 @@
 
 #include "base/rect.h"
 #include "rtree/grid.h"
+#include "rtree/rtree.h"
 #include "rtree/walk.h"
 
 /* One bit for each entry. */
@@ -33,12 +34,18 @@ struct kernel {
 
 	int (*feed)(struct walk *walk, const struct walk_wanted *wanted,
 		    const struct node *node, uint64_t *hits);
-	int (*run)(struct walk *walk, const struct node *pages, bool trusted,
+	int (*run)(struct walk *walk, const struct node *pages,
 		   walk_found *found, void *context);
-	int (*run_group)(const struct rect *queries, size_t count,
-			 enum relation relation, node_ref root,
-			 const struct node *pages, uint64_t page_count,
-			 walk_group_found *found, void *context);
+
+	/* rtree_search() and rtree_search_group(): of pages that only this
+	 * process writes. */
+	int (*search)(const struct node *pages, node_ref root,
+		      const struct rect *query, enum relation relation,
+		      walk_found *found, void *context);
+	int (*search_group)(const struct node *pages, node_ref root,
+			    const struct rect *queries, size_t count,
+			    enum relation relation, walk_group_found *found,
+			    void *context);
 
 	/* A lower bound of the squared distance from 'point' to each entry, by
 	 * its cells.  Sets the node's level and returns the number of entries;
@@ -46,6 +53,10 @@ struct kernel {
 	int (*measure)(const struct node *node,
 		       const struct walk_wanted *wanted, const double *point,
 		       double bounds2[NODE_LANES], int *level);
+
+	/* Which of the values that 'among' has a bit for, at least one, is the
+	 * least. */
+	unsigned (*least)(const double values[NODE_LANES], uint64_t among);
 
 	/* The child of an inner node to insert 'rect' below: the smallest of
 	 * those that hold it, else the one that it enlarges least, as R-trees

@@ -4,6 +4,7 @@
 
 #include "rtree/kernel.h"
 
+#include <math.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -94,6 +95,40 @@ KERNEL_TARGET static inline void add_gaps(const uint8_t *min,
 				 _mm256_add_pd(_mm256_loadu_pd(sums + i),
 					       _mm256_mul_pd(gap, gap)));
 	}
+}
+
+/* Four values; infinity for those that are not among. */
+KERNEL_TARGET static inline __m256d load_among(const double *values,
+					       uint64_t among)
+{
+	const __m256i bit = _mm256_setr_epi64x(1, 2, 4, 8);
+	__m256i is_among = _mm256_cmpeq_epi64(
+		_mm256_and_si256(_mm256_set1_epi64x((int64_t)among), bit), bit);
+
+	return _mm256_blendv_pd(_mm256_set1_pd(INFINITY),
+				_mm256_loadu_pd(values),
+				_mm256_castsi256_pd(is_among));
+}
+
+KERNEL_TARGET static unsigned least_lane(const double values[NODE_LANES],
+					 uint64_t among)
+{
+	__m256d four[NODE_LANES / 4], least = _mm256_set1_pd(INFINITY);
+	uint64_t equal = 0;
+
+	for (int i = 0; i < NODE_LANES / 4; i++) {
+		four[i] = load_among(values + 4 * i, among >> 4 * i);
+		least = _mm256_min_pd(least, four[i]);
+	}
+	least = _mm256_min_pd(least, _mm256_permute2f128_pd(least, least, 1));
+	least = _mm256_min_pd(least, _mm256_permute_pd(least, 5));
+	for (int i = 0; i < NODE_LANES / 4; i++)
+		equal |= (uint64_t)_mm256_movemask_pd(
+				 _mm256_cmp_pd(four[i], least, _CMP_EQ_OQ))
+			 << 4 * i;
+	/* None is, where untrusted bytes made NaNs. */
+	equal &= among;
+	return (unsigned)__builtin_ctzll(equal ? equal : among);
 }
 
 #include "rtree/kernel_body.h"

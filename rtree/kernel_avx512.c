@@ -4,6 +4,7 @@
 
 #include "rtree/kernel.h"
 
+#include <math.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -81,6 +82,34 @@ KERNEL_TARGET static inline void add_gaps(const uint8_t *min,
 				 _mm512_add_pd(_mm512_loadu_pd(sums + i),
 					       _mm512_mul_pd(gap, gap)));
 	}
+}
+
+/* Eight values; infinity for those that are not among. */
+KERNEL_TARGET static inline __m512d load_among(const double *values,
+					       uint64_t among)
+{
+	return _mm512_mask_loadu_pd(_mm512_set1_pd(INFINITY), (__mmask8)among,
+				    values);
+}
+
+KERNEL_TARGET static unsigned least_lane(const double values[NODE_LANES],
+					 uint64_t among)
+{
+	__m512d eight[NODE_LANES / 8], least = _mm512_set1_pd(INFINITY);
+	uint64_t equal = 0;
+
+	for (int i = 0; i < NODE_LANES / 8; i++) {
+		eight[i] = load_among(values + 8 * i, among >> 8 * i);
+		least = _mm512_min_pd(least, eight[i]);
+	}
+	least = _mm512_set1_pd(_mm512_reduce_min_pd(least));
+	for (int i = 0; i < NODE_LANES / 8; i++)
+		equal |= (uint64_t)_mm512_cmp_pd_mask(eight[i], least,
+						      _CMP_EQ_OQ)
+			 << 8 * i;
+	/* None is, where untrusted bytes made NaNs. */
+	equal &= among;
+	return (unsigned)__builtin_ctzll(equal ? equal : among);
 }
 
 #include "rtree/kernel_body.h"

@@ -69,4 +69,15 @@ static inline void add_gaps(const uint8_t *min, const uint8_t *max, double low,
 	}
 }
 
+static unsigned least_lane(const double values[NODE_LANES], uint64_t among)
+{
+	unsigned best = (unsigned)__builtin_ctzll(among);
+
+	for (among &= among - 1; among; among &= among - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(among);
+		best = values[i] < values[best] ? i : best;
+	}
+	return best;
+}
+
 #include "rtree/kernel_body.h"

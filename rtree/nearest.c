@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The k nearest items: two heaps, one of nodes to visit and one of items. */
+/* The k nearest items: a heap of those found, and a heap of the inner nodes
+ * that have children left to visit, by the nearest of these.  Children that
+ * never come to be visited cost a comparison among 64 and no place in a heap.
+ */
 
 #include "rtree/nearest.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "rtree/kernel.h"
@@ -46,19 +51,19 @@ static void sink_neighbour(struct neighbour *heap, size_t count,
 	heap[i] = *value;
 }
 
-static void raise_wanted(struct nearest_wanted *heap, size_t i,
-			 const struct nearest_wanted *value)
+static void raise_next(struct nearest_next *heap, size_t i,
+		       struct nearest_next value)
 {
 	for (; i > 0; i = (i - 1) / 2) {
-		if (value->bound2 >= heap[(i - 1) / 2].bound2)
+		if (value.bound2 >= heap[(i - 1) / 2].bound2)
 			break;
 		heap[i] = heap[(i - 1) / 2];
 	}
-	heap[i] = *value;
+	heap[i] = value;
 }
 
-static void sink_wanted(struct nearest_wanted *heap, size_t count,
-			const struct nearest_wanted *value)
+static void sink_next(struct nearest_next *heap, size_t count,
+		      struct nearest_next value)
 {
 	size_t i = 0;
 
@@ -66,25 +71,28 @@ static void sink_wanted(struct nearest_wanted *heap, size_t count,
 		if (child + 1 < count &&
 		    heap[child + 1].bound2 < heap[child].bound2)
 			child++;
-		if (heap[child].bound2 >= value->bound2)
+		if (heap[child].bound2 >= value.bound2)
 			break;
 		heap[i] = heap[child];
 	}
-	heap[i] = *value;
+	heap[i] = value;
 }
 
-/* Makes room for 'more' elements; doubles what there is. */
-static int reserve(void **array, size_t count, size_t *capacity, size_t more,
-		   size_t size)
+/* Makes room for one more element; doubles what there is, which at first is
+ * 'within' the search itself. */
+static int reserve(void **array, const void *within, size_t count,
+		   size_t *capacity, size_t size)
 {
-	if (count + more <= *capacity)
+	if (count < *capacity)
 		return 0;
-	size_t larger = 2 * (count + more);
-	void *grown = realloc(*array, larger * size);
+	bool is_inline = *array == within;
+	void *grown = realloc(is_inline ? NULL : *array, 2 * count * size);
 	if (!grown)
 		return err_set(ERR_NO_MEMORY, "no memory to go on searching");
+	if (is_inline)
+		memcpy(grown, within, count * size);
 	*array = grown;
-	*capacity = larger;
+	*capacity = 2 * count;
 	return 0;
 }
 
@@ -93,21 +101,29 @@ static int reserve(void **array, size_t count, size_t *capacity, size_t more,
 int nearest_begin(struct nearest *nearest, const double point[DIMENSIONS],
 		  uint64_t k, node_ref root, uint64_t page_count)
 {
-	*nearest = (struct nearest){.k = k, .page_count = page_count};
-	for (int d = 0; d < DIMENSIONS; d++)
-		nearest->point[d] = point[d];
 	if (node_ref_page(root) == 0 || node_ref_page(root) >= page_count)
 		return walk_wrong_ref(root, page_count);
-	if (k == 0)
-		return 0;
-	int error =
-		reserve((void **)&nearest->wanted, 0, &nearest->wanted_capacity,
-			1, sizeof(*nearest->wanted));
-	if (error)
-		return error;
-	nearest->wanted[nearest->wanted_count++] = (struct nearest_wanted){
-		.wanted = {.ref = root, .level = WALK_LEVEL_UNKNOWN},
-	};
+	memcpy(nearest->point, point, sizeof(nearest->point));
+	nearest->k = k;
+	nearest->page_count = page_count;
+	nearest->nodes = 0;
+	nearest->pages = NULL;
+	nearest->found = nearest->inline_found;
+	nearest->found_count = nearest->sorted = 0;
+	nearest->found_capacity = NEAREST_FOUND_INLINE;
+	nearest->inner = nearest->inline_inner;
+	nearest->queue = nearest->inline_queue;
+	nearest->inner_capacity = nearest->queue_capacity = NEAREST_INLINE;
+
+	/* What wants the root is like a node with no other child. */
+	struct nearest_node *above = &nearest->inner[0];
+	above->bounds2[0] = 0;
+	above->child[0] = root;
+	above->remaining = 1;
+	above->level = WALK_LEVEL_UNKNOWN;
+	nearest->queue[0] = (struct nearest_next){0};
+	nearest->inner_count = 1;
+	nearest->queue_count = k > 0;
 	return 0;
 }
 
@@ -118,42 +134,63 @@ static double farthest2(const struct nearest *nearest)
 						 : nearest->found[0].distance2;
 }
 
+/* The nearest child that remains of inner node 'i'. */
+static struct nearest_next next_of(const struct nearest *nearest, uint32_t i)
+{
+	const struct nearest_node *node = &nearest->inner[i];
+	unsigned child = kernel->least(node->bounds2, node->remaining);
+
+	if (nearest->pages)
+		node_prefetch(nearest->pages +
+			      node_ref_page(node->child[child]));
+	return (struct nearest_next){node->bounds2[child], i, child};
+}
+
 bool nearest_next(struct nearest *nearest, struct walk_wanted *wanted)
 {
-	struct nearest_wanted *heap = nearest->wanted;
+	struct nearest_next next = nearest->queue[0];
+	size_t rest = nearest->queue_count - 1;
 
-	if (!nearest->wanted_count || heap[0].bound2 > farthest2(nearest))
+	if (!nearest->queue_count || next.bound2 > farthest2(nearest))
 		return false;
-	*wanted = heap[0].wanted;
-	struct nearest_wanted last = heap[--nearest->wanted_count];
-	sink_wanted(heap, nearest->wanted_count, &last);
+	struct nearest_node *node = &nearest->inner[next.node];
+	*wanted = (struct walk_wanted){
+		.ref = node->child[next.child],
+		.level = node->level,
+	};
+	node->remaining &= ~(UINT64_C(1) << next.child);
+	if (node->remaining) {
+		sink_next(nearest->queue, nearest->queue_count,
+			  next_of(nearest, next.node));
+	} else {
+		nearest->queue_count = rest;
+		sink_next(nearest->queue, rest, nearest->queue[rest]);
+	}
 	return true;
 }
 
-static int want_children(struct nearest *nearest, const struct node *node,
-			 int level, int count, const double *bounds2)
+/* Takes the children of an inner node that can have answers. */
+static int want_children(struct nearest *nearest, const struct node *from,
+			 int level, int count)
 {
+	struct nearest_node *node = &nearest->inner[nearest->inner_count];
 	double worst = farthest2(nearest);
-	int error = reserve((void **)&nearest->wanted, nearest->wanted_count,
-			    &nearest->wanted_capacity, NODE_LANES,
-			    sizeof(*nearest->wanted));
-	if (error)
-		return error;
+
+	node->remaining = 0;
+	node->level = level - 1;
 	for (int i = 0; i < count; i++) {
-		if (bounds2[i] > worst)
-			continue;
 		/* Once: the memory may change under a mapped reader. */
 		node_ref ref =
-			__atomic_load_n(&node->child[i], __ATOMIC_RELAXED);
+			__atomic_load_n(&from->child[i], __ATOMIC_RELAXED);
 		uint64_t page = node_ref_page(ref);
-		if (page == 0 || page >= nearest->page_count)
+		if (page - 1 >= nearest->page_count - 1)
 			return walk_wrong_ref(ref, nearest->page_count);
-		raise_wanted(nearest->wanted, nearest->wanted_count++,
-			     &(struct nearest_wanted){
-				     .bound2 = bounds2[i],
-				     .wanted = {.ref = ref, .level = level - 1},
-			     });
+		node->child[i] = ref;
+		node->remaining |= (uint64_t)(node->bounds2[i] <= worst) << i;
 	}
+	if (node->remaining)
+		raise_next(nearest->queue, nearest->queue_count++,
+			   next_of(nearest, (uint32_t)nearest->inner_count++));
 	return 0;
 }
 
@@ -178,23 +215,29 @@ static int add(struct nearest *nearest, const struct neighbour *neighbour)
 				       neighbour);
 		return 0;
 	}
-	int error =
-		reserve((void **)&nearest->found, nearest->found_count,
-			&nearest->found_capacity, 1, sizeof(*nearest->found));
+	int error = reserve((void **)&nearest->found, nearest->inline_found,
+			    nearest->found_count, &nearest->found_capacity,
+			    sizeof(*nearest->found));
 	if (error)
 		return error;
 	raise_neighbour(nearest->found, nearest->found_count++, neighbour);
 	return 0;
 }
 
+/* Entries in the order of their bounds, so that most are ruled out by the few
+ * that come first. */
 static int add_entries(struct nearest *nearest, const struct node *leaf,
 		       int count, const double *bounds2)
 {
+	uint64_t remaining =
+		count < 64 ? (UINT64_C(1) << count) - 1 : ~UINT64_C(0);
 	int error = 0;
 
-	for (int i = 0; !error && i < count; i++) {
+	while (!error && remaining) {
+		unsigned i = kernel->least(bounds2, remaining);
 		if (bounds2[i] > farthest2(nearest))
-			continue;
+			break;
+		remaining &= ~(UINT64_C(1) << i);
 		struct neighbour neighbour = {
 			.item = {.id = leaf->id[i], .rect = leaf->rect[i]},
 		};
@@ -208,7 +251,16 @@ static int add_entries(struct nearest *nearest, const struct node *leaf,
 int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 		 const struct node *node)
 {
-	double bounds2[NODE_LANES];
+	int error = reserve((void **)&nearest->inner, nearest->inline_inner,
+			    nearest->inner_count, &nearest->inner_capacity,
+			    sizeof(*nearest->inner));
+	if (!error)
+		error = reserve((void **)&nearest->queue, nearest->inline_queue,
+				nearest->queue_count, &nearest->queue_capacity,
+				sizeof(*nearest->queue));
+	if (error)
+		return error;
+	double *bounds2 = nearest->inner[nearest->inner_count].bounds2;
 	int level;
 	int count =
 		kernel->measure(node, wanted, nearest->point, bounds2, &level);
@@ -218,7 +270,7 @@ int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 		return walk_endless();
 	if (level == 0)
 		return add_entries(nearest, node, count, bounds2);
-	return want_children(nearest, node, level, count, bounds2);
+	return want_children(nearest, node, level, count);
 }
 
 void nearest_sort(struct nearest *nearest)
@@ -242,6 +294,10 @@ bool nearest_sort_some(struct nearest *nearest, size_t count)
 
 void nearest_end(struct nearest *nearest)
 {
-	free(nearest->found);
-	free(nearest->wanted);
+	if (nearest->found != nearest->inline_found)
+		free(nearest->found);
+	if (nearest->inner != nearest->inline_inner)
+		free(nearest->inner);
+	if (nearest->queue != nearest->inline_queue)
+		free(nearest->queue);
 }

@@ -37,28 +37,48 @@ struct neighbour {
 	struct item item;
 };
 
-/* A node that is wanted, and how near what is below it may be. */
-struct nearest_wanted {
-	double bound2;
-	struct walk_wanted wanted;
+/* What is still wanted of an inner node that was fed: its children come one by
+ * one, the nearest first. */
+struct nearest_node {
+	double bounds2[NODE_LANES]; /* how near what is below each may be */
+	node_ref child[NODE_LANES];
+	uint64_t remaining; /* a bit for each child that was not wanted yet */
+	int level;	    /* of the children */
 };
 
+/* The nearest of these, in the queue of those that come next. */
+struct nearest_next {
+	double bound2;
+	uint32_t node;
+	uint32_t child;
+};
+
+enum { NEAREST_INLINE = 8, NEAREST_FOUND_INLINE = 16 };
+
+/* Must not be moved while in use. */
 struct nearest {
 	double point[DIMENSIONS];
 	uint64_t k;
 	uint64_t page_count;
-	uint64_t nodes; /* fed so far */
-	const char
-		*memory; /* the region, to prefetch what is wanted; or NULL */
+	uint64_t nodes;		  /* fed so far */
+	const struct node *pages; /* of the region, to prefetch; or NULL */
 
 	struct neighbour *found; /* a heap, the farthest on top, until sorted */
 	size_t found_count;
 	size_t found_capacity;
 	size_t sorted; /* of what was found, at its end: the farthest */
 
-	struct nearest_wanted *wanted; /* a heap, the nearest on top */
-	size_t wanted_count;
-	size_t wanted_capacity;
+	struct nearest_node *inner; /* nodes that were fed */
+	size_t inner_count;
+	size_t inner_capacity;
+	struct nearest_next *queue; /* a heap, the nearest on top */
+	size_t queue_count;
+	size_t queue_capacity;
+
+	/* What small searches do with. */
+	struct neighbour inline_found[NEAREST_FOUND_INLINE];
+	struct nearest_node inline_inner[NEAREST_INLINE];
+	struct nearest_next inline_queue[NEAREST_INLINE];
 };
 
 /* Starts a search for the 'k' items nearest to a finite 'point'.  ERR_DAMAGED

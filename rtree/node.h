@@ -137,6 +137,14 @@ static inline size_t node_leaf_size(unsigned count)
 	return offsetof(struct node, rect) + count * sizeof(struct rect);
 }
 
+/* Asks for a node, all but the exact rectangles of a leaf, to be brought into
+ * the cache. */
+static inline void node_prefetch(const struct node *node)
+{
+	for (size_t i = 0; i < RTREE_INNER_SIZE; i += 64)
+		__builtin_prefetch((const char *)node + i);
+}
+
 /* Identifies the layout above to a peer or a file: dimensions, lanes, capacity
  * and page size.  Ends of a connection with other fingerprints refuse it. */
 #define RTREE_LAYOUT_FINGERPRINT NODE_LAYOUT_OF(DIMENSIONS)

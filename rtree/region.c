@@ -5,12 +5,8 @@
 
 #include "rtree/region.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/clock.h"
@@ -19,38 +15,6 @@
 #include "base/random.h"
 
 /* --- Memory ------------------------------------------------------------- */
-
-/* Memory that can be handed to other processes, but from now on be mapped
- * writable by none. */
-static int map_memory(struct region *region)
-{
-	int fd =
-		memfd_create("catfish-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return err_set(ERR_SYSTEM, "memfd_create: %s", strerror(errno));
-	if (ftruncate(fd, (off_t)region->size))
-		goto close_fd;
-	void *memory = mmap(NULL, region->size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (memory == MAP_FAILED)
-		goto close_fd;
-	if (fcntl(fd, F_ADD_SEALS,
-		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
-			  F_SEAL_SEAL))
-		goto unmap;
-	region->pages = memory;
-	region->root_page = memory;
-	region->fd = fd;
-	return 0;
-
-unmap:
-	munmap(memory, region->size);
-close_fd:
-	err_set(ERR_NO_MEMORY, "no region of %llu bytes: %s",
-		(unsigned long long)region->size, strerror(errno));
-	close(fd);
-	return ERR_NO_MEMORY;
-}
 
 /* Room for every page there is, so that no list of pages ever has to grow;
  * memory that is not touched costs nothing. */
@@ -100,7 +64,8 @@ static int own(struct root_page *page)
 		      : 0;
 }
 
-int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
+int region_init(struct region *region, uint64_t size, uint64_t lease_ns,
+		bool is_mappable)
 {
 	memset(region, 0, sizeof(*region));
 	region->page_count = size / RTREE_PAGE_SIZE;
@@ -110,9 +75,12 @@ int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
 	region->lease_ns = lease_ns;
 	region->fresh_page = 1;
 
-	int error = map_memory(region);
+	int error =
+		region_memory_init(&region->memory, region->size, is_mappable);
 	if (error)
 		return error;
+	region->pages = region->memory.bytes;
+	region->root_page = region->memory.bytes;
 	error = allocate_lists(region);
 	if (error)
 		goto free_lists;
@@ -130,8 +98,7 @@ int region_init(struct region *region, uint64_t size, uint64_t lease_ns)
 
 free_lists:
 	free_lists(region);
-	munmap(region->pages, region->size);
-	close(region->fd);
+	region_memory_fini(&region->memory);
 	return error;
 }
 
@@ -140,8 +107,7 @@ void region_fini(struct region *region)
 	pthread_mutex_unlock(&region->root_page->owner);
 	pthread_mutex_destroy(&region->root_page->owner);
 	free_lists(region);
-	munmap(region->pages, region->size);
-	close(region->fd);
+	region_memory_fini(&region->memory);
 }
 
 /* --- Publication -------------------------------------------------------- */
@@ -214,17 +180,24 @@ static void queue_push(struct retired_queue *queue, struct retired_page page)
 
 void region_retire(struct region *region, const uint32_t *pages, size_t count)
 {
-	/* The clock is read after the new root can be seen: a writer that loses
-	 * its processor in between must not shorten the lease. */
-	atomic_thread_fence(memory_order_seq_cst);
-	uint64_t now = clock_now_ns();
-
-	region->retired_last = count;
 	for (size_t i = 0; i < count; i++)
 		queue_push(&region->retired,
 			   (struct retired_page){.version = region->version,
-						 .time_ns = now,
 						 .page = pages[i]});
+}
+
+/* Gives the pages that were retired since it was done last their time, which is
+ * read after the roots without them could be seen: a writer that loses its
+ * processor in between must not shorten the lease. */
+static uint64_t stamp_retired(struct region *region)
+{
+	struct retired_queue *queue = &region->retired;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	uint64_t now = clock_now_ns();
+	for (; region->stamped < queue->tail; region->stamped++)
+		queue->pages[region->stamped % queue->size].time_ns = now;
+	return now;
 }
 
 /* The versions that are pinned at one moment. */
@@ -254,8 +227,9 @@ static void look_at_pins(const struct region *region, struct pinned *pinned)
 static bool is_pinned(const struct region *region, const struct pinned *pinned,
 		      const struct retired_page *page)
 {
+	if (!pinned->count)
+		return false;
 	uint64_t birth = region_node(region, page->page)->header.birth;
-
 	for (unsigned i = 0; i < pinned->count; i++)
 		if (birth <= pinned->versions[i] &&
 		    pinned->versions[i] < page->version)
@@ -302,10 +276,8 @@ static void reclaim_held(struct region *region, const struct pinned *pinned,
 
 /* Takes up to 'most' pages off the queue of those whose lease has passed. */
 static void reclaim_retired(struct region *region, const struct pinned *pinned,
-			    uint64_t most, uint64_t *horizon)
+			    uint64_t now, uint64_t most, uint64_t *horizon)
 {
-	uint64_t now = clock_now_ns();
-
 	for (; most && !queue_empty(&region->retired); most--) {
 		struct retired_page page = *queue_head(&region->retired);
 		if (GUARD("retire-wait", is_leased(region, page.time_ns, now)))
@@ -318,21 +290,47 @@ static void reclaim_retired(struct region *region, const struct pinned *pinned,
 	}
 }
 
-void region_reclaim(struct region *region, bool all)
+enum { RETIRED_SOME = 64 };
+
+static void reclaim(struct region *region, uint64_t most)
 {
-	enum { AT_LEAST = 64 };
-	/* Faster than batches drop pages, or the queue would only grow. */
-	uint64_t some = 2 * region->retired_last;
-	uint64_t most = all ? UINT64_MAX : some > AT_LEAST ? some : AT_LEAST;
+	uint64_t now = stamp_retired(region);
 	uint64_t horizon = region->horizon;
 	struct pinned pinned;
 
-	if (region_has_retired(region)) {
-		look_at_pins(region, &pinned);
-		reclaim_held(region, &pinned, most, &horizon);
-		reclaim_retired(region, &pinned, most, &horizon);
-		region_raise_horizon(region, horizon);
-	}
+	look_at_pins(region, &pinned);
+	reclaim_held(region, &pinned, most, &horizon);
+	reclaim_retired(region, &pinned, now, most, &horizon);
+	region_raise_horizon(region, horizon);
+}
+
+void region_reclaim_all(struct region *region)
+{
+	if (region_has_retired(region))
+		reclaim(region, UINT64_MAX);
+}
+
+/* Pages at a time: faster than batches drop them, or the queue would only grow.
+ */
+static uint64_t some_pages(const struct region *region)
+{
+	uint64_t unstamped = region->retired.tail - region->stamped;
+
+	return unstamped < RETIRED_SOME ? RETIRED_SOME : 4 * unstamped;
+}
+
+void region_reclaim_some(struct region *region)
+{
+	if (region_has_retired(region))
+		reclaim(region, some_pages(region));
+}
+
+void region_reclaim_in_time(struct region *region)
+{
+	uint64_t unstamped = region->retired.tail - region->stamped;
+
+	if (unstamped >= RETIRED_SOME && region->free_count < 2 * unstamped)
+		region_reclaim_some(region);
 }
 
 bool region_has_retired(const struct region *region)

@@ -20,13 +20,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rtree/region_memory.h"
 #include "rtree/root.h"
 #include "rtree/rtree.h"
 
 /* A page that a published version dropped. */
 struct retired_page {
 	uint64_t version; /* that dropped it */
-	uint64_t time_ns; /* read after that version was published */
+	uint64_t time_ns; /* read some time after that was published */
 	uint32_t page;
 };
 
@@ -44,10 +45,10 @@ struct pin_slot {
 };
 
 struct region {
+	struct region_memory memory;
 	struct node *pages; /* but for page 0 */
 	uint64_t size;
 	uint64_t page_count;
-	int fd;
 	struct root_page *root_page;
 	uint64_t lease_ns;
 
@@ -66,7 +67,7 @@ struct region {
 
 	struct retired_queue retired; /* wait for the lease */
 	struct retired_queue held;    /* wait for a pin */
-	uint64_t retired_last;	      /* pages, by the newest version */
+	uint64_t stamped; /* of the retired: those before it have their time */
 
 	struct pin_slot *pins;
 	_Atomic unsigned pin_slots_used; /* slots from here on were never */
@@ -80,7 +81,8 @@ struct region {
 };
 
 /* Makes the memory; nothing is published yet. */
-int region_init(struct region *region, uint64_t size, uint64_t lease_ns);
+int region_init(struct region *region, uint64_t size, uint64_t lease_ns,
+		bool is_mappable);
 void region_fini(struct region *region);
 
 static inline struct node *region_node(const struct region *region,
@@ -95,9 +97,13 @@ static inline struct node *region_node(const struct region *region,
 uint64_t region_pages_available(const struct region *region);
 
 /* Frees the retired pages whose time has come, and raises the horizon over
- * them.  Unless 'all' it does no more work than the batch before, by some
- * factor. */
-void region_reclaim(struct region *region, bool all);
+ * them: all of them, or some. */
+void region_reclaim_all(struct region *region);
+void region_reclaim_some(struct region *region);
+
+/* The same when batches are likely to need some soon.  What it costs to look, a
+ * clock and fences, is shared by many small batches. */
+void region_reclaim_in_time(struct region *region);
 
 /* Takes a page; there must be one. */
 uint32_t region_take_page(struct region *region);

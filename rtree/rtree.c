@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "rtree/batch.h"
+#include "rtree/kernel.h"
 #include "rtree/walk.h"
 
 uint64_t rtree_size_min(void)
@@ -57,7 +58,8 @@ int rtree_create(const struct rtree_options *options, struct rtree **tree)
 	struct rtree *t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_set(ERR_NO_MEMORY, "no memory for a tree");
-	int error = region_init(&t->region, options->size, options->lease_ns);
+	int error = region_init(&t->region, options->size, options->lease_ns,
+				options->is_mappable);
 	if (error)
 		goto free_tree;
 	error = allocate_batch(&t->batch, t->region.page_count);
@@ -89,7 +91,7 @@ void rtree_describe(const struct rtree *tree, struct rtree_region *region)
 		.memory = tree->region.pages,
 		.size = tree->region.size,
 		.page_count = tree->region.page_count,
-		.fd = tree->region.fd,
+		.fd = tree->region.memory.fd,
 		.identity = tree->region.identity,
 		.lease_ns = tree->region.lease_ns,
 	};
@@ -133,14 +135,8 @@ int rtree_search(const struct rtree *tree, const struct root *root,
 		 const struct rect *query, enum relation relation,
 		 walk_found *found, void *context)
 {
-	struct walk walk;
-	int error = walk_begin(&walk, query, relation, root->ref,
-			       tree->region.page_count);
-	if (error)
-		return error;
-	error = walk_run_trusted(&walk, tree->region.pages, found, context);
-	walk_end(&walk);
-	return error;
+	return kernel->search(tree->region.pages, root->ref, query, relation,
+			      found, context);
 }
 
 int rtree_search_group(const struct rtree *tree, const struct root *root,
@@ -148,9 +144,8 @@ int rtree_search_group(const struct rtree *tree, const struct root *root,
 		       enum relation relation, walk_group_found *found,
 		       void *context)
 {
-	return walk_run_group(queries, count, relation, root->ref,
-			      tree->region.pages, tree->region.page_count,
-			      found, context);
+	return kernel->search_group(tree->region.pages, root->ref, queries,
+				    count, relation, found, context);
 }
 
 int rtree_nearest(const struct rtree *tree, const struct root *root,
@@ -162,6 +157,7 @@ int rtree_nearest(const struct rtree *tree, const struct root *root,
 				  tree->region.page_count);
 	if (error)
 		return error;
+	nearest->pages = tree->region.pages;
 	while (!error && nearest_next(nearest, &wanted))
 		error = nearest_feed(nearest, &wanted,
 				     rtree_node(tree, wanted.ref));

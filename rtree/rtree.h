@@ -28,6 +28,9 @@ struct rtree_batch;
 struct rtree_options {
 	uint64_t size;	   /* bytes of the whole region */
 	uint64_t lease_ns; /* how long a retired page stays untouched */
+	/* Other processes may map the region, read-only: a sealed memfd.  Else
+	 * it gets 2 MiB pages more easily. */
+	bool is_mappable;
 };
 
 /* The smallest region: the root page, an empty tree, and the reserve that
@@ -37,8 +40,8 @@ uint64_t rtree_size_min(void);
 /* Bytes of region that a bulk load of 'item_count' items needs. */
 uint64_t rtree_size_forecast(uint64_t item_count);
 
-/* Makes an empty tree, version 1, in a region of its own: a sealed memfd that
- * is taken page by page as it fills.  The calling thread becomes the region's
+/* Makes an empty tree, version 1, in a region of its own that is taken from
+ * the system as it fills.  The calling thread becomes the region's
  * owner and must outlive it.  ERR_USAGE when the size is below
  * rtree_size_min(), ERR_NO_MEMORY. */
 int rtree_create(const struct rtree_options *options, struct rtree **tree);
@@ -49,7 +52,7 @@ struct rtree_region {
 	const void *memory;
 	uint64_t size;
 	uint64_t page_count;
-	int fd; /* of the sealed memfd */
+	int fd; /* of the sealed memfd, or -1 */
 	uint64_t identity;
 	uint64_t lease_ns;
 };
@@ -82,7 +85,11 @@ int rtree_search(const struct rtree *tree, const struct root *root,
 		 const struct rect *query, enum relation relation,
 		 walk_found *found, void *context);
 
-/* The same for several queries at once, interleaved. */
+/* The same for several queries at once, interleaved: each search asks for its
+ * next nodes to be fetched while the others compute.  'found' is also told the
+ * index of the query; answers of different queries come mixed. */
+typedef int walk_group_found(void *context, size_t query,
+			     const struct node *leaf, uint64_t hits);
 int rtree_search_group(const struct rtree *tree, const struct root *root,
 		       const struct rect *queries, size_t count,
 		       enum relation relation, walk_group_found *found,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* Walks: where they begin and end, and what can go wrong in them.  What is done
- * with a node is in kernel_body.h. */
+ * with a node is in kernel_walk.h. */
 
 #include "rtree/walk.h"
 
@@ -75,24 +75,7 @@ struct walk_filtered walk_filter(const struct walk *walk,
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context)
 {
-	return kernel->run(walk, pages, false, found, context);
-}
-
-int walk_run_trusted(struct walk *walk, const struct node *pages,
-		     walk_found *found, void *context)
-{
-	return kernel->run(walk, pages, true, found, context);
-}
-
-int walk_run_group(const struct rect *queries, size_t count,
-		   enum relation relation, node_ref root,
-		   const struct node *pages, uint64_t page_count,
-		   walk_group_found *found, void *context)
-{
-	if (!ref_in_range(root, page_count))
-		return walk_wrong_ref(root, page_count);
-	return kernel->run_group(queries, count, relation, root, pages,
-				 page_count, found, context);
+	return kernel->run(walk, pages, found, context);
 }
 
 void walk_end(struct walk *walk)

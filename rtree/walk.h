@@ -89,20 +89,6 @@ typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context);
 
-/* The same, without any check, where this process alone writes the pages. */
-int walk_run_trusted(struct walk *walk, const struct node *pages,
-		     walk_found *found, void *context);
-
 void walk_end(struct walk *walk);
-
-/* Several walks at once from a region in memory, all from one root: each asks
- * for its next nodes to be fetched while the others compute.  'found' is also
- * told the index of the query; answers of different queries come mixed. */
-typedef int walk_group_found(void *context, size_t query,
-			     const struct node *leaf, uint64_t hits);
-int walk_run_group(const struct rect *queries, size_t count,
-		   enum relation relation, node_ref root,
-		   const struct node *pages, uint64_t page_count,
-		   walk_group_found *found, void *context);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "base/program.h"
+#include "fabric/fabric.h"
 
 #define LEASE_DEFAULT_NS     (50 * NS_PER_MS)
 #define LEASE_MIN_NS	     (1 * NS_PER_MS)
@@ -261,6 +262,7 @@ static int read_option(struct options *options, int id, const char *value)
 
 	switch ((enum option_id)id) {
 	case OPTION_LISTEN:
+		options->tree.is_mappable |= fabric_maps_region(value);
 		return read_address(value, server);
 	case OPTION_REGION:
 		options->region = value;

@@ -132,6 +132,7 @@ static void make_tree(struct fake *fake, int64_t count, uint64_t lease_ns)
 	const struct rtree_options options = {
 		.size = 1 << 24,
 		.lease_ns = lease_ns,
+		.is_mappable = true,
 	};
 	struct rtree_batch *batch;
 	uint64_t version;

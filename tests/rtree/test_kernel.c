@@ -341,6 +341,8 @@ static void check_search(const struct rtree *tree, const struct root *root,
 		ck_assert_int_eq(rtree_search(tree, root, &queries[q], relation,
 					      note, &run),
 				 0);
+		sort_findings(&fed);
+		sort_findings(&run);
 		ck_assert(same_findings(&fed, &run));
 		for (size_t i = 0; i < run.count; i++)
 			note_group(&one_by_one, q, run.found[i].leaf,

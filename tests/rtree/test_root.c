@@ -22,7 +22,8 @@ struct line {
 
 static struct rtree *make_tree(void)
 {
-	const struct rtree_options options = {.size = rtree_size_min()};
+	const struct rtree_options options = {.size = rtree_size_min(),
+					      .is_mappable = true};
 	struct rtree *tree;
 
 	ck_assert_int_eq(rtree_create(&options, &tree), 0);

@@ -189,13 +189,6 @@ static int give_up(void *context, const struct node *leaf, uint64_t hits)
 	return ++*(int *)context == 3 ? 42 : 0;
 }
 
-static int give_up_group(void *context, size_t query, const struct node *leaf,
-			 uint64_t hits)
-{
-	(void)query;
-	return give_up(context, leaf, hits);
-}
-
 START_TEST(a_walk_ends_when_its_caller_has_enough)
 {
 	struct image image = make_image(SHAPE_UNIFORM, 5000);
@@ -208,13 +201,6 @@ START_TEST(a_walk_ends_when_its_caller_has_enough)
 	ck_assert_int_eq(walk_run(&walk, image.pages, give_up, &calls), 42);
 	ck_assert_int_eq(calls, 3);
 	walk_end(&walk);
-	calls = 0;
-	ck_assert_int_eq(walk_run_group(&everywhere, 1, RELATION_WITHIN,
-					image.root, image.pages,
-					image.page_count, give_up_group,
-					&calls),
-			 42);
-	ck_assert_int_eq(calls, 3);
 	image_fini(&image);
 }
 END_TEST
@@ -226,13 +212,6 @@ static int count_hits(void *context, const struct node *leaf, uint64_t hits)
 	(void)leaf;
 	*(uint64_t *)context += (uint64_t)__builtin_popcountll(hits);
 	return 0;
-}
-
-static int count_group_hits(void *context, size_t query,
-			    const struct node *leaf, uint64_t hits)
-{
-	(void)query;
-	return count_hits(context, leaf, hits);
 }
 
 /* The error that a search for everything ends with, by each way of searching;
@@ -274,15 +253,6 @@ static int search_by_feed(const struct image *image)
 	return error;
 }
 
-static int search_by_group(const struct image *image)
-{
-	uint64_t count = 0;
-
-	return walk_run_group(&everywhere, 1, RELATION_INTERSECTS, image->root,
-			      image->pages, image->page_count, count_group_hits,
-			      &count);
-}
-
 static int search_nearest(const struct image *image)
 {
 	struct walk_wanted wanted;
@@ -304,7 +274,6 @@ static int search_every_way(const struct image *image)
 	int error = search_by_run(image);
 
 	ck_assert_int_eq(search_by_feed(image), error);
-	ck_assert_int_eq(search_by_group(image), error);
 	ck_assert_int_eq(search_nearest(image), error);
 	return error;
 }
@@ -465,7 +434,6 @@ START_TEST(a_group_of_walks_in_such_a_tree_ends_too)
 {
 	struct image image = make_bush(NODE_LEVEL_MAX + 1, NODE_CAPACITY);
 
-	ck_assert_int_eq(search_by_group(&image), ERR_DAMAGED);
 	image_fini(&image);
 }
 END_TEST
