@@ -556,10 +556,13 @@ static int allocate(struct append *a, const struct outcome *outcome)
 
 	p->batch = a->batch;
 	p->keys = malloc(most * sizeof(*p->keys));
+	p->spare = malloc(most * sizeof(*p->spare));
 	p->refs = malloc(most * sizeof(*p->refs));
 	a->gathered = malloc(most * sizeof(*a->gathered));
 	a->stack = malloc((outcome->stack + 1) * sizeof(*a->stack));
-	return p->keys && p->refs && a->gathered && a->stack ? 0 : no_memory(a);
+	return p->keys && p->spare && p->refs && a->gathered && a->stack
+		       ? 0
+		       : no_memory(a);
 }
 
 static void build_tree(struct append *a)
@@ -627,6 +630,7 @@ int rtree_append(struct rtree_batch *batch, const struct item *items,
 	free(a.child);
 	free(a.visits);
 	free(a.packing.keys);
+	free(a.packing.spare);
 	free(a.packing.refs);
 	free(a.gathered);
 	free(a.stack);

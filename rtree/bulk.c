@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "base/huge_memory.h"
 #include "base/parallel.h"
 #include "base/parse.h"
 #include "rtree/pack.h"
@@ -37,7 +38,7 @@ static int make_keys(struct packing *p)
 	return 0;
 }
 
-static int order_items(struct packing *p, struct order_key *spare)
+static int order_items(struct packing *p)
 {
 	int error = make_keys(p);
 
@@ -47,7 +48,7 @@ static int order_items(struct packing *p, struct order_key *spare)
 		pack_tile(p);
 		return 0;
 	}
-	p->keys = order_by_curve(p->keys, spare, p->leaves.item_count,
+	p->keys = order_by_curve(p->keys, p->spare, p->leaves.item_count,
 				 p->threads);
 	return p->keys ? 0 : err_set(ERR_NO_MEMORY, "no memory to sort");
 }
@@ -67,23 +68,23 @@ static void replace_tree(struct packing *p)
 static int pack(struct packing *p)
 {
 	uint64_t count = p->leaves.item_count;
-	bool curve = p->options->order == RTREE_ORDER_CURVE;
-	struct order_key *keys = malloc((count + 1) * sizeof(*keys));
-	struct order_key *spare =
-		curve ? malloc((count + 1) * sizeof(*spare)) : NULL;
+	size_t size = (count + 1) * sizeof(struct order_key);
+	struct order_key *keys = huge_memory_map(size);
+	struct order_key *spare = huge_memory_map(size);
 	int error = 0;
 
 	p->keys = keys;
+	p->spare = spare;
 	p->refs = malloc(p->leaves.leaf_count * sizeof(*p->refs));
-	if (!keys || (curve && !spare) || !p->refs)
+	if (!keys || !spare || !p->refs)
 		error = err_set(ERR_NO_MEMORY, "no memory to load %llu items",
 				(unsigned long long)count);
 	if (!error)
-		error = order_items(p, spare);
+		error = order_items(p);
 	if (!error)
 		replace_tree(p);
-	free(keys);
-	free(spare);
+	huge_memory_unmap(keys, size);
+	huge_memory_unmap(spare, size);
 	free(p->refs);
 	return error;
 }

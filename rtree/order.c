@@ -73,11 +73,74 @@ static void select_keys(struct order_key *keys, uint64_t low, uint64_t high,
 	}
 }
 
+/* --- Distribution -------------------------------------------------------- */
+
+enum {
+	BUCKETS_MAX = 256,
+	/* Keys for each bucket, about, where there are few. */
+	BUCKET_KEYS = 8,
+};
+
+/* Keys by their place along one axis: counted and moved (as a counting sort
+ * does) into buckets of equal width, none of which has a key that is greater
+ * than any of the next.  Selection then has little left to do. */
+struct buckets {
+	int axis;
+	unsigned count;
+	float min;
+	float scale;
+	uint64_t begin[BUCKETS_MAX + 1];
+};
+
+static unsigned bucket_of(const struct buckets *b, const struct order_key *key)
+{
+	unsigned i = (unsigned)((key->centre[b->axis] - b->min) * b->scale);
+
+	return i < b->count ? i : b->count - 1;
+}
+
+/* False when all keys would be in one. */
+static bool lay_buckets(struct buckets *b, const struct order_key *keys,
+			uint64_t begin, uint64_t end, int axis)
+{
+	float min = INFINITY, max = -INFINITY;
+	uint64_t count = (end - begin) / BUCKET_KEYS;
+
+	for (uint64_t i = begin; i < end; i++) {
+		float c = keys[i].centre[axis];
+		min = c < min ? c : min;
+		max = c > max ? c : max;
+	}
+	b->axis = axis;
+	b->count = count < BUCKETS_MAX ? (unsigned)count : BUCKETS_MAX;
+	b->min = min;
+	b->scale = (float)b->count / (max - min);
+	return b->count > 1 && isfinite(b->scale) && b->scale > 0;
+}
+
+static void distribute(struct buckets *b, struct order_key *keys,
+		       struct order_key *spare, uint64_t begin, uint64_t end)
+{
+	uint64_t next[BUCKETS_MAX] = {0};
+
+	for (uint64_t i = begin; i < end; i++)
+		next[bucket_of(b, &keys[i])]++;
+	b->begin[0] = begin;
+	for (unsigned i = 0; i < b->count; i++) {
+		b->begin[i + 1] = b->begin[i] + next[i];
+		next[i] = b->begin[i];
+	}
+	for (uint64_t i = begin; i < end; i++)
+		spare[next[bucket_of(b, &keys[i])]++] = keys[i];
+	memcpy(keys + begin, spare + begin, (end - begin) * sizeof(*keys));
+}
+
 /* --- Tiles --------------------------------------------------------------- */
 
 /* What one thread has to tile: the node of 'level' with these leaves. */
 struct tiling {
 	struct order_key *keys;
+	struct order_key *spare; /* as many */
 	const struct order_leaves *leaves;
 	int level;
 	uint64_t first_leaf;
@@ -85,36 +148,29 @@ struct tiling {
 	unsigned threads;
 };
 
-/* Some of the parts of a node's items, between cuts[first] and cuts[last], that
- * have to be put apart along one axis. */
-struct division {
-	struct order_key *keys;
-	const uint64_t *cuts;
-	uint64_t first;
-	uint64_t last;
-	int axis;
-	unsigned threads;
-};
-
-/* Puts the parts apart by halving them again and again. */
-static void divide(void *argument)
+/* Puts the keys before each cut but the first and the last, which are their
+ * ends, apart from those behind it along one axis. */
+static void divide(const struct tiling *t, const uint64_t *cuts, uint64_t parts,
+		   int axis)
 {
-	const struct division *whole = argument;
+	uint64_t begin = cuts[0], end = cuts[parts];
+	struct buckets b;
 
-	if (whole->last - whole->first < 2)
-		return;
-	struct division low = *whole, high = *whole;
-	low.last = high.first = whole->first + (whole->last - whole->first) / 2;
-	select_keys(whole->keys, whole->cuts[whole->first],
-		    whole->cuts[whole->last], whole->cuts[low.last],
-		    whole->axis);
-	low.threads = whole->threads / 2;
-	high.threads = whole->threads - low.threads;
-	if (whole->threads > 1) {
-		parallel_both(divide, &low, &high);
+	if (!lay_buckets(&b, t->keys, begin, end, axis)) {
+		b.count = 1;
+		b.begin[0] = begin;
+		b.begin[1] = end;
 	} else {
-		divide(&low);
-		divide(&high);
+		distribute(&b, t->keys, t->spare, begin, end);
+	}
+	uint64_t low = begin;
+	unsigned bucket = 0;
+	for (uint64_t i = 1; i < parts; i++) {
+		while (b.begin[bucket + 1] <= cuts[i])
+			bucket++;
+		low = low > b.begin[bucket] ? low : b.begin[bucket];
+		select_keys(t->keys, low, b.begin[bucket + 1], cuts[i], axis);
+		low = cuts[i];
 	}
 }
 
@@ -132,20 +188,20 @@ static uint64_t root_of(uint64_t n, int power)
 
 /* Makes each part a tile: slices along 'axis', each cut across along the axes
  * left. */
-static void tile(struct order_key *keys, const uint64_t *cuts, uint64_t parts,
-		 int axis, int axes_left, unsigned threads)
+static void tile(const struct tiling *t, const uint64_t *cuts, uint64_t parts,
+		 int axis, int axes_left)
 {
 	uint64_t slices = root_of(parts, axes_left);
 	uint64_t slice_cuts[NODE_CAPACITY + 1];
 
 	for (uint64_t i = 0; i <= slices; i++)
 		slice_cuts[i] = cuts[i * parts / slices];
-	divide(&(struct division){keys, slice_cuts, 0, slices, axis, threads});
+	divide(t, slice_cuts, slices, axis);
 	for (uint64_t i = 0; axes_left > 1 && i < slices; i++) {
 		uint64_t first = i * parts / slices;
 		uint64_t last = (i + 1) * parts / slices;
-		tile(keys, cuts + first, last - first, (axis + 1) % DIMENSIONS,
-		     axes_left - 1, threads);
+		tile(t, cuts + first, last - first, (axis + 1) % DIMENSIONS,
+		     axes_left - 1);
 	}
 }
 
@@ -220,17 +276,18 @@ static void tile_node(const struct tiling *t)
 		cuts[i] = order_leaf_begin(
 			t->leaves, order_part_begin(t->first_leaf,
 						    t->leaf_count, parts, i));
-	tile(t->keys, cuts, parts, longest_axis(t->keys, cuts[0], cuts[parts]),
-	     DIMENSIONS, t->threads);
+	tile(t, cuts, parts, longest_axis(t->keys, cuts[0], cuts[parts]),
+	     DIMENSIONS);
 	if (t->level > 1)
 		tile_children(
 			&(struct children){t, parts, 0, parts, t->threads});
 }
 
-void order_by_tiles(struct order_key *keys, const struct order_leaves *leaves,
-		    int root_level, unsigned threads)
+void order_by_tiles(struct order_key *keys, struct order_key *spare,
+		    const struct order_leaves *leaves, int root_level,
+		    unsigned threads)
 {
-	tile_node(&(struct tiling){keys, leaves, root_level, 0,
+	tile_node(&(struct tiling){keys, spare, leaves, root_level, 0,
 				   leaves->leaf_count, threads});
 }
 
@@ -241,7 +298,6 @@ enum {
 	CURVE_CELLS = 1 << CURVE_BITS,
 	DIGIT_BITS = 11,
 	DIGITS = 1 << DIGIT_BITS,
-	PASSES = 3,
 	THREADS_MAX = 64,
 };
 
@@ -251,7 +307,7 @@ struct sort {
 	struct order_key *to;
 	float min[DIMENSIONS];
 	float scale[DIMENSIONS];
-	int pass;
+	unsigned shift; /* of the digit that is sorted by now */
 	/* Of each thread's share: first how many keys have a digit, and then
 	 * where the next one goes. */
 	uint64_t places[THREADS_MAX][DIGITS];
@@ -341,7 +397,7 @@ static void place_keys(void *context, unsigned i, uint64_t begin, uint64_t end)
 
 static unsigned digit(const struct sort *sort, const struct order_key *key)
 {
-	return key->curve >> (sort->pass * DIGIT_BITS) & (DIGITS - 1);
+	return key->curve >> sort->shift & (DIGITS - 1);
 }
 
 static void count_digits(void *context, unsigned i, uint64_t begin,
@@ -396,6 +452,18 @@ static void measure(struct sort *sort, uint64_t count)
 	}
 }
 
+/* Where the digits begin that have to be sorted by: the highest ones, which
+ * tell a few times as many places apart as there are keys. */
+static unsigned lowest_digit(uint64_t count)
+{
+	unsigned bits = 2;
+
+	while (bits < 32 && count >> (bits - 2))
+		bits++;
+	unsigned digits = (bits + DIGIT_BITS - 1) / DIGIT_BITS;
+	return digits * DIGIT_BITS < 32 ? 32 - digits * DIGIT_BITS : 0;
+}
+
 struct order_key *order_by_curve(struct order_key *keys,
 				 struct order_key *spare, uint64_t count,
 				 unsigned threads)
@@ -408,7 +476,8 @@ struct order_key *order_by_curve(struct order_key *keys,
 	sort->to = spare;
 	measure(sort, count);
 	parallel_shares(place_keys, sort, count, threads);
-	for (sort->pass = 0; sort->pass < PASSES; sort->pass++) {
+	for (sort->shift = lowest_digit(count); sort->shift < 32;
+	     sort->shift += DIGIT_BITS) {
 		parallel_shares(count_digits, sort, count, threads);
 		assign_places(sort, threads);
 		parallel_shares(move_keys, sort, count, threads);

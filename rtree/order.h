@@ -55,10 +55,11 @@ uint64_t order_parts(int level, uint64_t leaf_count);
  * a node are divided into its children's shares in slices along the longer side
  * and then across, as in sort-tile-recursive packing (STR: Leutenegger, Lopez
  * and Edgington, ICDE 1997) but from the root downwards (OMT: Lee and Lee,
- * CAiSE 2003 Forum), by selection instead of by sorting.  'keys' have the
- * centres. */
-void order_by_tiles(struct order_key *keys, const struct order_leaves *leaves,
-		    int root_level, unsigned threads);
+ * CAiSE 2003 Forum), by distribution and selection instead of by sorting.
+ * 'keys' have the centres; 'spare' has room for as many. */
+void order_by_tiles(struct order_key *keys, struct order_key *spare,
+		    const struct order_leaves *leaves, int root_level,
+		    unsigned threads);
 
 /* Sorts the keys by the place of their centres on the Hilbert curve (Kamel and
  * Faloutsos, CIKM 1993), on a grid around all centres.  'spare' has room for as

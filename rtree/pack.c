@@ -62,8 +62,8 @@ uint64_t pack_count(uint64_t leaf_count, int height, uint64_t *tops)
 
 void pack_tile(struct packing *p)
 {
-	order_by_tiles(p->keys, &p->leaves, pack_height(p->leaves.leaf_count),
-		       p->threads);
+	order_by_tiles(p->keys, p->spare, &p->leaves,
+		       pack_height(p->leaves.leaf_count), p->threads);
 }
 
 /* --- Building nodes ------------------------------------------------------- */

@@ -23,8 +23,9 @@ struct packing {
 	const struct rtree_pack_options *options;
 	unsigned threads;
 	const struct item *items;
-	struct order_key *keys; /* of the items, in order; for all of them */
-	node_ref *refs;		/* of the leaves; room for all of them */
+	struct order_key *keys;	 /* of the items, in order; for all of them */
+	struct order_key *spare; /* room for as many */
+	node_ref *refs;		 /* of the leaves; room for all of them */
 	struct order_leaves leaves;
 	int level; /* of the leaves */
 	_Atomic uint64_t leaves_built;

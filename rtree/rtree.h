@@ -136,8 +136,8 @@ struct rtree_pack_options {
 };
 
 /* Packs 'count' items into a new tree that takes the place of the old one.
- * Alone in its batch.  'options' may be NULL.  Beside the region it takes 12
- * bytes an item (24 for RTREE_ORDER_CURVE) while it runs. */
+ * Alone in its batch.  'options' may be NULL.  Beside the region it takes 24
+ * bytes an item while it runs. */
 int rtree_replace(struct rtree_batch *batch, const struct item *items,
 		  uint64_t count, const struct rtree_pack_options *options);
 
