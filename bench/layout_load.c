@@ -17,6 +17,7 @@ struct loading {
 	struct layout_tree *tree;
 	const struct item *items;
 	struct order_key *keys;
+	struct order_key *spare;
 	enum rtree_order order;
 };
 
@@ -47,6 +48,7 @@ int layout_tree_init(struct layout_tree *tree, const struct layout *layout,
 	else
 		layout_tree_fini(tree);
 	free(l.keys);
+	free(l.spare);
 	return error;
 }
 
@@ -90,28 +92,29 @@ static int reserve(struct layout_tree *tree, uint64_t count)
 /* Makes the items' keys; along the curve they are in order then. */
 static int order_items(struct loading *l, uint64_t count)
 {
-	bool curve = l->order == RTREE_ORDER_CURVE;
 	struct order_key *keys = malloc(count * sizeof(*keys));
-	struct order_key *spare = curve ? malloc(count * sizeof(*spare)) : NULL;
+	struct order_key *spare = malloc(count * sizeof(*spare));
 
-	for (uint64_t i = 0; keys && i < count; i++) {
+	l->keys = keys;
+	l->spare = spare;
+	if (!keys || !spare)
+		return err_set(ERR_NO_MEMORY, "no memory to order items");
+	for (uint64_t i = 0; i < count; i++) {
 		const struct rect *r = &l->items[i].rect;
 		for (int d = 0; d < DIMENSIONS; d++)
 			keys[i].centre[d] =
 				(float)(r->min[d] / 2 + r->max[d] / 2);
 		keys[i].index = (uint32_t)i;
 	}
-	l->keys = keys;
-	if (keys && spare)
-		l->keys = order_by_curve(keys, spare, count, 1);
-	if (keys && (!curve || (spare && l->keys))) {
-		free(l->keys == keys ? spare : keys);
+	if (l->order != RTREE_ORDER_CURVE)
 		return 0;
+	l->keys = order_by_curve(keys, spare, count, 1);
+	if (!l->keys) {
+		l->keys = keys;
+		return err_set(ERR_NO_MEMORY, "no memory to order items");
 	}
-	free(keys);
-	free(spare);
-	l->keys = NULL;
-	return err_set(ERR_NO_MEMORY, "no memory to order items");
+	l->spare = l->keys == keys ? spare : keys;
+	return 0;
 }
 
 static void tile(struct loading *l, uint64_t begin, uint64_t end,
@@ -120,7 +123,8 @@ static void tile(struct loading *l, uint64_t begin, uint64_t end,
 	const struct order_leaves shares = {end - begin, parts};
 
 	if (l->order == RTREE_ORDER_TILES)
-		order_by_tiles(l->keys + begin, &shares, 1, 1);
+		order_by_tiles(l->keys + begin, l->spare + begin, &shares, 1,
+			       1);
 }
 
 /* Where 'parts' equal shares of [begin, end) begin, and the end. */

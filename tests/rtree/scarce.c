@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 static _Atomic bool counting;
 static _Atomic uint64_t calls;
 static uint64_t failing;
 static enum scarce_how failing_how;
 
-static _Atomic int64_t blocks, maps;
+static _Atomic int64_t blocks, mapped;
 
 /* --- For tests ------------------------------------------------------------ */
 
@@ -39,7 +40,7 @@ struct scarce_held scarce_held(void)
 	enum { DESCRIPTORS_MAX = 256 };
 	struct scarce_held held = {
 		.blocks = atomic_load(&blocks),
-		.maps = atomic_load(&maps),
+		.mapped = atomic_load(&mapped),
 	};
 
 	for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
@@ -138,6 +139,14 @@ int __wrap_asprintf(char **text, const char *format, ...)
 	return length;
 }
 
+/* A map may be given back in pieces. */
+static int64_t pages_of(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (int64_t)((size + page - 1) / page);
+}
+
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd,
 		  off_t offset);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
@@ -149,7 +158,7 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
 		return MAP_FAILED;
 	void *map = __real_mmap(at, size, protection, flags, fd, offset);
 	if (map != MAP_FAILED)
-		atomic_fetch_add(&maps, 1);
+		atomic_fetch_add(&mapped, pages_of(size));
 	return map;
 }
 
@@ -160,7 +169,7 @@ int __wrap_munmap(void *at, size_t size)
 	int error = __real_munmap(at, size);
 
 	if (!error)
-		atomic_fetch_sub(&maps, 1);
+		atomic_fetch_sub(&mapped, pages_of(size));
 	return error;
 }
 

@@ -29,7 +29,7 @@ uint64_t scarce_end(void);
 /* What is allocated, and not freed yet. */
 struct scarce_held {
 	int64_t blocks;
-	int64_t maps;
+	int64_t mapped; /* pages */
 	int64_t descriptors;
 };
 struct scarce_held scarce_held(void);
