@@ -16,11 +16,16 @@ value() {
 		"$work/out"
 }
 
+equal() { # equal FACT VALUE WANTED
+	claim "$1" "$([ "$2" = "$3" ] || echo "'$2', not '$3'")"
+}
+
 # found SET PHASE...: claims that these phases found the same as a search did.
 found() {
 	set=$1 why=
 	shift
 	right="$(value search "$set" hits) $(value search "$set" checksum)"
+	case $right in [1-9]*) ;; *) why="nothing" ;; esac
 	for phase in "$@"; do
 		[ "$(value "$phase" "$set" hits) $(value "$phase" "$set" \
 			checksum)" = "$right" ] || why="$why $phase"
@@ -34,8 +39,7 @@ catfish generate uniform --count 3000 --seed 1 --edge 1e-2 >"$work/items.csv"
 catfish generate uniform --count 300 --seed 2 --scale 1e-1 >"$wide"
 run "$rtree_bench" --items "$work/items.csv" --save-raw "$items"
 is "items are written raw" status 0 out "" err ""
-claim "a raw file has four doubles an item" \
-	"$([ "$(wc -c <"$items")" -eq 96000 ] || wc -c <"$items")"
+equal "a raw file has four doubles an item" "$(wc -c <"$items")" 96000
 run "$rtree_bench" --items "$items" --queries "$wide" --save-centred "$centred"
 is "queries are moved onto items" status 0 out "" err ""
 
@@ -54,31 +58,25 @@ hits=$(awk -F, '
 	END { printf "%d %.0f", hits, sum }' "$wide" "$work/items.csv")
 run "$rtree_bench" --items "$work/items.csv" --queries "$wide" --phases search
 is "a search without a bulk load finds the items loaded" status 0 err ""
-claim "hits and checksum are those of a linear scan" \
-	"$([ "$(value search wide hits) $(value search wide checksum)" = \
-		"$hits" ] || echo "$hits")"
+equal "hits and checksum are those of a linear scan" \
+	"$(value search wide hits) $(value search wide checksum)" "$hits"
 
 # --- Phases -----------------------------------------------------------------
 
 run "$rtree_bench" --items "$items" --queries "$wide" --queries "$centred"
 is "all phases run by default" status 0 err ""
-claim "a line for each phase, and for each set of queries that it asks" \
-	"$([ "$(wc -l <"$work/out")" -eq 21 ] || wc -l <"$work/out")"
+equal "a line for each phase, and for each set of queries that it asks" \
+	"$(wc -l <"$work/out")" 21
 for set in wide centred; do
 	found $set group dependent search-after group-after dependent-after
-	claim "$set: as many are counted" \
-		"$([ "$(value count $set hits)" = "$(value search $set hits)" ] ||
-			value count $set hits)"
+	equal "$set: as many are counted" "$(value count $set hits)" \
+		"$(value search $set hits)"
 done
 claim "a query centred on an item finds one at least" \
-	"$([ "$(value search centred hits)" -ge 300 ] ||
-		value search centred hits)"
-claim "each query has ten nearest items" \
-	"$([ "$(value nearest wide hits)" -eq 3000 ] ||
-		value nearest wide hits)"
-claim "nothing is left after all were deleted" \
-	"$([ "$(value delete "" bytes_per_item)" = 0.00 ] ||
-		value delete "" bytes_per_item)"
+	"$([ "$(value search centred hits)" -ge 300 ] || echo "fewer")"
+equal "each query has ten nearest items" "$(value nearest wide hits)" 3000
+equal "all items are deleted" "$(value delete "" hits)" 3000
+equal "and nothing is left" "$(value delete "" bytes_per_item)" 0.00
 cp "$work/out" "$work/first"
 
 run "$rtree_bench" --items "$items" --queries "$wide" --phases \
@@ -86,7 +84,7 @@ run "$rtree_bench" --items "$items" --queries "$wide" --phases \
 is "phases are taken in the order given" status 0 err ""
 found wide group search-after
 claim "mixed loads the items again after a delete" \
-	"$([ "$(value mixed "" bytes_per_item)" != 0.00 ] || echo "none")"
+	"$(case $(value mixed "" hits) in [1-9]*) ;; *) echo "no hits" ;; esac)"
 
 run "$rtree_bench" --items "$items" --queries "$wide" --phases \
 	search,update,insert,search-after
@@ -102,9 +100,8 @@ for options in "--kernel portable" "--order hilbert --threads 2" \
 	run "$rtree_bench" --items "$items" --queries "$wide" $options
 	is "$options: all phases run" status 0 err ""
 	found wide group dependent search-after group-after dependent-after
-	claim "$options: the same items are nearest" \
-		"$([ "$(value nearest wide checksum)" = "$nearest" ] ||
-			value nearest wide checksum)"
+	equal "$options: the same items are nearest" \
+		"$(value nearest wide checksum)" "$nearest"
 done
 
 run "$rtree_bench" --items "$items" --phases bulk,jump
@@ -114,8 +111,8 @@ is "items are needed" status 2 out "" err "--items FILE"
 run "$rtree_bench" --items "$items" --queries "$wide" --memory 1M \
 	--phases insert,mixed
 is "a small region makes writers wait for pages and no more" status 0 err ""
-claim "and they say so" "$([ "$(value insert "" waits)" -gt 0 ] ||
-	value insert "" waits)"
+claim "and they say so" \
+	"$(case $(value insert "" waits) in [1-9]*) ;; *) echo "no waits" ;; esac)"
 run "$rtree_bench" --items "$items" --memory 64K
 is "a region that is too small is refused with the bytes needed" \
 	status 2 out "" err 'the least is [0-9]+'
