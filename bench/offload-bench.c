@@ -53,6 +53,7 @@ static const struct way {
 struct bench {
 	const char *address;
 	uint64_t item_count, seed, rounds, searches;
+	uint64_t ways; /* the first of them */
 	double edge, scale;
 
 	struct item *items;
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
 		.searches = QUERIES,
 		.edge = GENERATE_DEFAULT_EDGE,
 		.scale = 1e-5,
+		.ways = WAYS - 1,
 	};
 
 	program_init("offload-bench");
@@ -282,7 +284,7 @@ static int search_server(const struct bench *b, struct catfish *server)
 }
 
 /* A pass that isn't timed, which warms the cache up too. */
-static int count(struct bench *b, int way)
+static int count(struct bench *b, uint64_t way)
 {
 	struct catfish_answer *took = &b->took[way], answer;
 	int error = 0;
@@ -302,7 +304,7 @@ static int count(struct bench *b, int way)
 	return client_error(error);
 }
 
-static int time_way(struct bench *b, int way, uint64_t round)
+static int time_way(struct bench *b, uint64_t way, uint64_t round)
 {
 	uint64_t began = clock_now_ns();
 
@@ -332,7 +334,7 @@ static double median(const double *values, uint64_t count)
 }
 
 /* In process over this way, round by round. */
-static double median_ratio(const struct bench *b, int way)
+static double median_ratio(const struct bench *b, uint64_t way)
 {
 	double ratios[ROUNDS_MAX];
 
@@ -341,7 +343,7 @@ static double median_ratio(const struct bench *b, int way)
 	return median(ratios, b->rounds);
 }
 
-static void report(const struct bench *b, const char *name, int way)
+static void report(const struct bench *b, const char *name, uint64_t way)
 {
 	const struct catfish_answer *took = &b->took[way];
 	double n = (double)b->searches;
@@ -365,16 +367,12 @@ static int ask(struct bench *b, const char *name)
 	int error = 0;
 
 	/* Twice: the first pass fills the caches. */
-	for (int way = 0; !error && way < WAYS; way++)
+	for (uint64_t way = 0; !error && way <= b->ways; way++)
 		error = count(b, way) ? ERR_SYSTEM : count(b, way);
 	for (uint64_t round = 0; !error && round < b->rounds; round++)
-		for (int way = 0; !error && way < WAYS; way++)
-			/* Messaging is here to be compared with. */
-			if (way < WAYS - 1 || round == 0)
-				error = time_way(b, way, round);
-			else
-				b->ns[way][round] = b->ns[way][0];
-	for (int way = 0; !error && way < WAYS; way++) {
+		for (uint64_t way = 0; !error && way <= b->ways; way++)
+			error = time_way(b, way, round);
+	for (uint64_t way = 0; !error && way <= b->ways; way++) {
 		report(b, name, way);
 		if (b->sum[way] != b->sum[0])
 			error = err_set(ERR_DAMAGED, "%s found other items",
@@ -388,14 +386,26 @@ static int ask(struct bench *b, const char *name)
 static const char help[] =
 	"usage: offload-bench --server ADDR [--items N] [--searches N]\n"
 	"                     [--rounds N] [--edge X] [--scale X] [--seed N]\n"
+	"                     [--ways N]\n"
 	"\n"
 	"Replaces what the server at ADDR holds by uniform rectangles (2000000)\n"
-	"and times searches of a scale (1e-5) by every way that it offers,\n"
-	"beside the same searches in this process.\n";
+	"and times searches of a scale (1e-5) in this process and by the first N\n"
+	"of these ways: mapped, copied with a cache for all nodes, with one for\n"
+	"the inner nodes, with none, and by messaging.\n";
 
 static int parse_options(struct bench *b, int argc, char **argv)
 {
-	enum { SERVER = 1, ITEMS, SEARCHES, ROUNDS, EDGE, SCALE, SEED, HELP };
+	enum {
+		SERVER = 1,
+		ITEMS,
+		SEARCHES,
+		ROUNDS,
+		EDGE,
+		SCALE,
+		SEED,
+		ON_WAYS,
+		HELP
+	};
 	static const struct option options[] = {
 		{"server", required_argument, NULL, SERVER},
 		{"items", required_argument, NULL, ITEMS},
@@ -404,6 +414,7 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		{"edge", required_argument, NULL, EDGE},
 		{"scale", required_argument, NULL, SCALE},
 		{"seed", required_argument, NULL, SEED},
+		{"ways", required_argument, NULL, ON_WAYS},
 		{"help", no_argument, NULL, HELP},
 		{0},
 	};
@@ -433,6 +444,9 @@ static int parse_options(struct bench *b, int argc, char **argv)
 		case SEED:
 			error = parse_uint64(optarg, &b->seed);
 			break;
+		case ON_WAYS:
+			error = parse_uint64(optarg, &b->ways);
+			break;
 		case HELP:
 			fputs(help, stdout);
 			exit(program_finish_output() ? EXIT_NO_ROOM : EXIT_OK);
@@ -440,8 +454,9 @@ static int parse_options(struct bench *b, int argc, char **argv)
 			return err_set(ERR_USAGE, "see offload-bench --help");
 		}
 	}
-	if (!error && (!b->address || optind < argc || !b->item_count ||
-		       !b->searches || !b->rounds || b->rounds > ROUNDS_MAX))
+	if (!error &&
+	    (!b->address || optind < argc || !b->item_count || !b->searches ||
+	     !b->rounds || b->rounds > ROUNDS_MAX || b->ways >= WAYS))
 		return err_set(ERR_USAGE, "see offload-bench --help");
 	return error;
 }

@@ -214,9 +214,8 @@ typedef int catfish_neighbour(void *context, int64_t id,
  * in order of id, which also decides who is among the 'k'; of items that have
  * the id in common, too, any.
  *
- * By messaging only, so far: on a connection that offloads the server is asked
- * all the same, and the answer's 'path' says so.  It gathers all 'k' before the
- * first is sent, which for millions may outlast the timeout.
+ * By messaging the server gathers all 'k' before the first is sent, which for
+ * millions may outlast the timeout.
  *
  * 'answer' may be NULL.  CATFISH_ERROR_DATA when the point is not finite,
  * CATFISH_ERROR_USAGE when 'k' is 0. */

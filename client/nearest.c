@@ -1,31 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The items nearest to a point, by messaging on every connection: the server
+/* The items nearest to a point, by whichever path.  By messaging the server
  * gathers them, puts them in order and sends them, in as many segments as that
- * takes.  A segment is checked whole before an item of it is handed out. */
+ * takes; a segment is checked whole before an item of it is handed out. */
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "client/call.h"
+#include "client/nearest.h"
 #include "client/search.h"
-
-/* One such search, and what has come of its answer. */
-struct nearest_call {
-	struct wire_nearest query;
-	catfish_neighbour *found;
-	void *context;
-	uint64_t segments;
-	uint64_t items;
-	double farthest; /* so far */
-	bool stopped;	 /* the caller has had enough */
-	struct catfish_answer answer;
-};
 
 static int take_query(struct nearest_call *call, const double *point,
 		      uint64_t k);
+static int find(struct catfish *c, struct nearest_call *call);
 static int ask(struct catfish *c, struct nearest_call *call);
 static int take_segment(struct catfish *c, struct nearest_call *call);
 static int check_neighbours(struct catfish *c, struct nearest_call *call,
@@ -40,18 +29,19 @@ int catfish_nearest(struct catfish *c, const double point[CATFISH_DIMENSIONS],
 		    struct catfish_answer *answer)
 {
 	struct nearest_call call = {.found = found, .context = context};
-	uint64_t begun = answer ? clock_now_ns() : 0;
+	struct client_meter meter;
 	int error = client_begin(c);
 
 	if (!error)
 		error = take_query(&call, point, k);
-	if (!error)
-		error = ask(c, &call);
 	if (error)
 		return catfish_error_of(error);
-	if (!answer)
-		return CATFISH_OK;
-	call.answer.time_ns = clock_now_ns() - begun;
+	if (answer)
+		client_meter_begin(c, &meter);
+	error = find(c, &call);
+	if (error || !answer)
+		return catfish_error_of(error);
+	client_meter_end(c, &meter, &call.answer);
 	*answer = call.answer;
 	return CATFISH_OK;
 }
@@ -69,6 +59,17 @@ static int take_query(struct nearest_call *call, const double *point,
 	call->query.k = k;
 	int error = wire_get_point(point, call->query.point);
 	return error ? err_prefix(error, "the point") : 0;
+}
+
+static int find(struct catfish *c, struct nearest_call *call)
+{
+	int error = ERR_AGAIN;
+
+	if (c->path == CATFISH_PATH_OFFLOAD)
+		error = client_nearest_by_offload(c, call);
+	if (error == ERR_AGAIN)
+		error = ask(c, call);
+	return error;
 }
 
 static int ask(struct catfish *c, struct nearest_call *call)
@@ -167,7 +168,7 @@ static int take_totals(struct catfish *c, struct nearest_call *call,
 	call->answer.count = found->total;
 	call->answer.path = CATFISH_PATH_MESSAGING;
 	call->answer.offload = CATFISH_OFFLOAD_AUTO;
-	call->answer.nodes = found->nodes;
-	call->answer.round_trips = 1;
+	call->answer.nodes += found->nodes;
+	call->answer.round_trips++;
 	return 0;
 }

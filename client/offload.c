@@ -47,14 +47,19 @@ int client_search_by_offload(struct catfish *c, struct search *s)
 			    : client_search_by_copy(c, s);
 	if (error)
 		return error;
-	c->version = s->answer.version;
-	s->answer.path = CATFISH_PATH_OFFLOAD;
-	s->answer.offload = c->offload;
-	if (++c->offloaded % REPORT_EVERY == 0)
-		client_report_offloaded(c);
+	client_note_offloaded(c, &s->answer);
 	if (s->found)
 		hand_out(c, s);
 	return 0;
+}
+
+void client_note_offloaded(struct catfish *c, struct catfish_answer *answer)
+{
+	c->version = answer->version;
+	answer->path = CATFISH_PATH_OFFLOAD;
+	answer->offload = c->offload;
+	if (++c->offloaded % REPORT_EVERY == 0)
+		client_report_offloaded(c);
 }
 
 void client_report_offloaded(struct catfish *c)

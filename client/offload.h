@@ -9,12 +9,13 @@
  * counts only once it is known that no page of its version can have been reused
  * before the last was read.  There are two ways of reading and of knowing:
  *
- *	copy	READs bring the nodes into this process.  Less than the lease
- *has passed since the root record was asked for; or, later than that, the
- *record is READ again and its horizon has not passed the version. mapped
- *the nodes are searched where they stand, in memory shared with the server. The
- *horizon, loaded after everything else, has not passed the version; and the
- *server is still alive.
+ *	copy	READs bring the nodes into this process, or have brought them
+ *		(client/fetch.h).  Less than the lease has passed since the
+ *		root record was asked for; or, later than that, the record is
+ *		READ again and its horizon has not passed the version.
+ *	mapped	the nodes are searched where they stand, in memory shared with
+ *		the server.  The horizon, loaded after everything else, has not
+ *		passed the version; and the server is still alive.
  *
  * An answer that fails this is dropped and the server is asked instead. */
 
@@ -42,6 +43,16 @@ void client_report_offloaded(struct catfish *c);
  * can't. */
 int client_search_by_copy(struct catfish *c, struct search *s);
 int client_search_mapped(struct catfish *c, struct search *s);
+
+/* Walks a version of the mapped region, and again if that can't be vouched for.
+ * The walk starts from the root that it is given; its ERR_DAMAGED counts only
+ * if no page was reused meanwhile. */
+typedef int client_mapped_walk(void *context, const struct root *root);
+int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
+		       client_mapped_walk *walk, void *context);
+
+/* Takes note of an answer that was vouched for. */
+void client_note_offloaded(struct catfish *c, struct catfish_answer *answer);
 
 /* Forgets what was gathered, to begin. */
 void client_gather_begin(struct catfish *c, struct search *s);

@@ -19,63 +19,73 @@ enum {
 	ALL_GATHERED = 1,
 };
 
-/* Who gathers, and for what. */
+/* Who searches, and for what. */
 struct errand {
 	struct catfish *c;
 	struct search *s;
 };
 
+static client_mapped_walk search_mapped;
 static walk_found gather_leaf;
 
-static int try_mapped(struct catfish *c, struct search *s);
-static int walk_mapped(struct catfish *c, struct search *s,
-		       const struct root *root);
+static int try_mapped(struct catfish *c, struct catfish_answer *answer,
+		      client_mapped_walk *walk, void *context);
 static int vouch(struct catfish *c, const struct root *root);
 
 int client_search_mapped(struct catfish *c, struct search *s)
 {
+	struct errand errand = {c, s};
+
+	return client_walk_mapped(c, &s->answer, search_mapped, &errand);
+}
+
+int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
+		       client_mapped_walk *walk, void *context)
+{
 	int error = ERR_AGAIN;
 
 	for (int i = 0; error == ERR_AGAIN && i < TRIES_MAX; i++) {
-		error = try_mapped(c, s);
-		s->answer.lease_expiries += error == ERR_AGAIN;
+		error = try_mapped(c, answer, walk, context);
+		answer->lease_expiries += error == ERR_AGAIN;
 	}
 	return error;
 }
 
-static int try_mapped(struct catfish *c, struct search *s)
+static int try_mapped(struct catfish *c, struct catfish_answer *answer,
+		      client_mapped_walk *walk, void *context)
 {
 	struct root root;
 
-	client_gather_begin(c, s);
 	root_load(c->region, &root);
 	int error = client_check_version(c, root.identity, root.version);
 	if (error)
 		return error;
-	s->answer.identity = root.identity;
-	s->answer.version = root.version;
+	answer->identity = root.identity;
+	answer->version = root.version;
 
 	/* A node that can't be right is no damage if its page was reused
 	 * meanwhile, so that is found out first. */
-	int walk_error = walk_mapped(c, s, &root);
+	int walk_error = walk(context, &root);
 	if (walk_error && walk_error != ERR_DAMAGED)
 		return walk_error;
 	error = vouch(c, &root);
 	return error ? error : walk_error;
 }
 
-static int walk_mapped(struct catfish *c, struct search *s,
-		       const struct root *root)
+static int search_mapped(void *context, const struct root *root)
 {
-	struct errand errand = {c, s};
+	struct errand *errand = context;
+	struct catfish *c = errand->c;
+	struct search *s = errand->s;
 	struct walk walk;
 
+	client_gather_begin(c, s);
 	int error = walk_begin(&walk, &s->box, s->relation, root->ref,
 			       c->server.page_count);
 	if (error)
 		return error;
 	/* The walk goes to no page that the region doesn't have. */
-	error = walk_run(&walk, (const void *)c->region, gather_leaf, &errand);
+	error = walk_run(&walk, (const void *)c->region, gather_leaf, errand);
 	s->answer.nodes += walk.nodes;
 	s->answer.read_bytes += walk.leaves * RTREE_PAGE_SIZE +
 				(walk.nodes - walk.leaves) * RTREE_INNER_SIZE;

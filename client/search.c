@@ -91,18 +91,31 @@ static int run(struct catfish *c, const struct catfish_query *query,
 		return search(c, s);
 
 	/* Only who asks for what it took pays for the clock. */
-	uint64_t begun = clock_now_ns();
-	struct fabric_counters before = *fabric_link_counters(c->link);
+	struct client_meter meter;
+	client_meter_begin(c, &meter);
 	error = search(c, s);
 	if (error)
 		return error;
-	const struct fabric_counters *now = fabric_link_counters(c->link);
-	s->answer.round_trips += now->read_lists - before.read_lists;
-	s->answer.reads += now->reads - before.reads;
-	s->answer.read_bytes += now->read_bytes - before.read_bytes;
-	s->answer.time_ns = clock_now_ns() - begun;
+	client_meter_end(c, &meter, &s->answer);
 	*answer = s->answer;
 	return 0;
+}
+
+void client_meter_begin(const struct catfish *c, struct client_meter *meter)
+{
+	meter->begun_ns = clock_now_ns();
+	meter->before = *fabric_link_counters(c->link);
+}
+
+void client_meter_end(const struct catfish *c, const struct client_meter *meter,
+		      struct catfish_answer *answer)
+{
+	const struct fabric_counters *now = fabric_link_counters(c->link);
+
+	answer->round_trips += now->read_lists - meter->before.read_lists;
+	answer->reads += now->reads - meter->before.reads;
+	answer->read_bytes += now->read_bytes - meter->before.read_bytes;
+	answer->time_ns = clock_now_ns() - meter->begun_ns;
 }
 
 static int take_query(const struct catfish_query *query, struct search *s)

@@ -22,6 +22,16 @@ struct search {
 	struct catfish_answer answer;
 };
 
+/* What a call takes over the link, and its time: begun before it, added to the
+ * answer after it. */
+struct client_meter {
+	uint64_t begun_ns;
+	struct fabric_counters before;
+};
+void client_meter_begin(const struct catfish *c, struct client_meter *meter);
+void client_meter_end(const struct catfish *c, const struct client_meter *meter,
+		      struct catfish_answer *answer);
+
 /* Lets the server search. */
 int client_search_by_messaging(struct catfish *c, struct search *s);
 

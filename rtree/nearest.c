@@ -273,6 +273,21 @@ int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 	return want_children(nearest, node, level, count);
 }
 
+uint64_t nearest_filter(const struct nearest *nearest,
+			const struct walk_wanted *wanted,
+			const struct node *filter)
+{
+	double worst = farthest2(nearest), bounds2[NODE_LANES];
+	uint64_t possible = 0;
+	int level;
+	int count = kernel->measure(filter, wanted, nearest->point, bounds2,
+				    &level);
+
+	for (int i = 0; i < count; i++)
+		possible |= (uint64_t)(bounds2[i] <= worst) << i;
+	return possible;
+}
+
 void nearest_sort(struct nearest *nearest)
 {
 	nearest_sort_some(nearest, nearest->found_count);

@@ -94,6 +94,14 @@ bool nearest_next(struct nearest *nearest, struct walk_wanted *wanted);
 int nearest_feed(struct nearest *nearest, const struct walk_wanted *wanted,
 		 const struct node *node);
 
+/* What the filter of a leaf, its first RTREE_FILTER_SIZE bytes, tells of the
+ * leaf that 'wanted' names and that has not been fed: a bit for each entry that
+ * may be among the nearest, going by what was found so far.  Without any the
+ * leaf needs no feeding. */
+uint64_t nearest_filter(const struct nearest *nearest,
+			const struct walk_wanted *wanted,
+			const struct node *filter);
+
 /* Orders what was found, the nearest first. */
 void nearest_sort(struct nearest *nearest);
 

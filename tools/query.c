@@ -85,7 +85,7 @@ static const struct command_option query_options[] = {
 		.name = "nearest",
 		.value = POINT_VALUE,
 		.help = "find the item nearest to this point, with its\n"
-			"distance; by messaging, whatever the path",
+			"distance",
 		.take = options_take_point,
 		.to = &options.point,
 		.given = &options.has_point,

@@ -2,6 +2,7 @@
 #include "tests/system/checker.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum {
@@ -204,6 +205,77 @@ static const char *find_fault_of_items(struct checker *checker,
 	return fault;
 }
 
+/* The nearest of a version, by distance and then by id. */
+struct ranking {
+	const double *point;
+	uint64_t count, most;
+	struct ranked {
+		double distance2;
+		int64_t id;
+	} ranked[NEAREST_MAX];
+};
+
+static struct ranked rank_of(const double *point, const struct item *item)
+{
+	struct ranked ranked = {0, item->id};
+
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double below = item->rect.min[d] - point[d];
+		double above = point[d] - item->rect.max[d];
+		double side = fmax(fmax(below, above), 0);
+		ranked.distance2 += side * side;
+	}
+	return ranked;
+}
+
+static bool is_nearer(const struct ranked *a, const struct ranked *b)
+{
+	return a->distance2 < b->distance2 ||
+	       (a->distance2 == b->distance2 && a->id < b->id);
+}
+
+static void rank_item(void *context, const struct item *item, bool ticked)
+{
+	struct ranking *ranking = context;
+	struct ranked new = rank_of(ranking->point, item);
+	uint64_t i = ranking->count;
+
+	(void)ticked;
+	if (i == ranking->most) {
+		if (!is_nearer(&new, &ranking->ranked[i - 1]))
+			return;
+		i--;
+	} else {
+		ranking->count++;
+	}
+	for (; i > 0 && is_nearer(&new, &ranking->ranked[i - 1]); i--)
+		ranking->ranked[i] = ranking->ranked[i - 1];
+	ranking->ranked[i] = new;
+}
+
+static const char *find_fault_of_order(struct checker *checker,
+				       const struct answer_record *answer)
+{
+	struct ranking ranking = {
+		.point = answer->point,
+		.most = answer->limit,
+	};
+
+	model_search(checker->model, &answer->query, rank_item, &ranking);
+	if (answer->item_count != ranking.count ||
+	    answer->answer.count != ranking.count)
+		return answer->item_count < ranking.count
+			       ? "nearest items are missing"
+			       : "it counts others than it gives";
+	for (uint64_t i = 0; i < ranking.count; i++) {
+		struct ranked got = rank_of(answer->point, &answer->items[i]);
+		if (got.distance2 != ranking.ranked[i].distance2 ||
+		    got.id != ranking.ranked[i].id)
+			return "another item is nearer";
+	}
+	return NULL;
+}
+
 static const char *find_fault(struct checker *checker,
 			      const struct answer_record *answer)
 {
@@ -214,7 +286,9 @@ static const char *find_fault(struct checker *checker,
 
 	if (!fault)
 		fault = find_fault_of_items(checker, answer);
-	if (fault)
+	if (!fault && answer->is_nearest)
+		fault = find_fault_of_order(checker, answer);
+	if (fault || answer->is_nearest)
 		return fault;
 	uint64_t there =
 		model_search(checker->model, &answer->query, NULL, NULL);
@@ -238,6 +312,8 @@ static void count_answer(struct checker *checker,
 	tally->searches++;
 	tally->non_empty += answer->answer.count != 0;
 	tally->items += answer->answer.count;
+	tally->nearest += answer->is_nearest;
+	tally->cached += answer->answer.reads == 1;
 	tally->overlapped += version < answer->newest;
 	tally->by_messaging += answer->answer.path == CATFISH_PATH_MESSAGING;
 	tally->lease_expiries += answer->answer.lease_expiries;
@@ -323,6 +399,9 @@ static void report_wrong(struct checker *checker,
 	       relations[answer->query.relation], r->min[0], r->min[1],
 	       r->max[0], r->max[1], answer->limit,
 	       answer->is_count ? " count" : "");
+	if (answer->is_nearest)
+		printf("  nearest to: %.17g,%.17g\n", answer->point[0],
+		       answer->point[1]);
 	printf("  asked: version %" PRIu64 " was acknowledged, %" PRIu64
 	       " was this connection's previous; answered by %s after %" PRIu64
 	       " us\n",

@@ -21,6 +21,8 @@ struct tally {
 	uint64_t searches;
 	uint64_t non_empty;
 	uint64_t items;
+	uint64_t nearest;    /* of the searches */
+	uint64_t cached;     /* answered by one READ and the cache */
 	uint64_t overlapped; /* a newer version was there before they ended */
 	uint64_t by_messaging;
 	uint64_t lease_expiries;

@@ -27,7 +27,9 @@ struct asker {
 static struct catfish *connect_by(const struct stage *stage, enum path path);
 static void ask(struct asker *a);
 static struct catfish_query choose_query(struct asker *a);
+static void ask_for_nearest(struct asker *a, struct answer_record *head);
 static int take_item(void *context, int64_t id, const double *box);
+static catfish_neighbour take_neighbour;
 static bool pass_on(struct asker *a, const struct answer_record *head);
 static void rest(void);
 
@@ -95,14 +97,21 @@ static struct answer_record prepare(struct asker *a,
 	return head;
 }
 
+static int call(struct asker *a, const struct catfish_query *query,
+		struct answer_record *head)
+{
+	if (head->is_nearest)
+		return catfish_nearest(a->server, head->point, head->limit,
+				       take_neighbour, a, &head->answer);
+	if (head->is_count)
+		return catfish_count(a->server, query, NULL, &head->answer);
+	return catfish_search(a->server, query, take_item, a, &head->answer);
+}
+
 static int search(struct asker *a, const struct catfish_query *query,
 		  struct answer_record *head)
 {
-	uint64_t count;
-	int error = head->is_count ? catfish_count(a->server, query, &count,
-						   &head->answer)
-				   : catfish_search(a->server, query, take_item,
-						    a, &head->answer);
+	int error = call(a, query, head);
 
 	head->newest = atomic_load(&a->stage->acknowledged);
 	head->failed = error != 0;
@@ -119,6 +128,8 @@ static void ask(struct asker *a)
 {
 	struct catfish_query query = choose_query(a);
 	struct answer_record head = prepare(a, &query);
+	if (!head.is_count && random_below(&a->random, 32) == 0)
+		ask_for_nearest(a, &head);
 	int error = search(a, &query, &head);
 	bool lost = error == CATFISH_ERROR_CONNECTION ||
 		    error == CATFISH_ERROR_PROTOCOL;
@@ -200,6 +211,19 @@ static struct catfish_query choose_query(struct asker *a)
 	return query;
 }
 
+/* Turns a query into one for what is nearest to its corner. */
+static void ask_for_nearest(struct asker *a, struct answer_record *head)
+{
+	head->is_nearest = true;
+	head->limit = 1 + random_below(&a->random, NEAREST_MAX);
+	for (int d = 0; d < DIMENSIONS; d++) {
+		head->point[d] = head->query.rect.min[d];
+		head->query.rect.min[d] = -10;
+		head->query.rect.max[d] = 10;
+	}
+	head->query.relation = RELATION_INTERSECTS;
+}
+
 /* --- Answers ------------------------------------------------------------ */
 
 static int take_item(void *context, int64_t id, const double *box)
@@ -218,6 +242,13 @@ static int take_item(void *context, int64_t id, const double *box)
 	item->id = id;
 	memcpy(&item->rect, box, sizeof(item->rect));
 	return 0;
+}
+
+static int take_neighbour(void *context, int64_t id, const double *box,
+			  double distance)
+{
+	(void)distance;
+	return take_item(context, id, box);
 }
 
 /* False when the answer is larger than any can be. */

@@ -27,6 +27,7 @@ enum {
 	 * pages may spread a request over several versions, which can't be
 	 * replayed, so there is a run for that with one change in each. */
 	CHANGES_MAX = 64,
+	NEAREST_MAX = 32, /* items that are asked for at most */
 };
 
 enum path {
@@ -56,6 +57,8 @@ struct answer_record {
 	bool failed;  /* 'failure' says why; it has no items */
 	bool refused; /* the server had no room for it: it may */
 	bool is_count;
+	bool is_nearest; /* to 'point', 'limit' items; 'query' is everything */
+	double point[DIMENSIONS];
 	uint64_t acknowledged; /* newest version when the search began */
 	uint64_t newest;       /* and when it had ended */
 	uint64_t previous;     /* version of this connection's last answer */

@@ -239,6 +239,55 @@ START_TEST(a_limit_that_hides_nothing_is_told)
 }
 END_TEST
 
+/* The two of version 3, asked for from the origin. */
+static struct answer_record nearest_of(uint64_t count, uint64_t k)
+{
+	struct answer_record answer = answer_of(3, count);
+
+	answer.is_nearest = true;
+	answer.limit = k;
+	return answer;
+}
+
+START_TEST(the_nearest_are_understood)
+{
+	const struct item two[] = {item_at(0, 0.1), item_at(2, 0.2)};
+
+	put_answer(nearest_of(1, 1), two);
+	put_answer(nearest_of(2, 2), two);
+	put_answer(nearest_of(2, 3), two);
+	ck_assert(!is_wrong());
+	ck_assert_uint_eq(checker.tally[0].nearest, 3);
+}
+END_TEST
+
+START_TEST(a_farther_item_is_told)
+{
+	const struct item farther[] = {item_at(2, 0.2)};
+
+	put_answer(nearest_of(1, 1), farther);
+	ck_assert(is_wrong());
+}
+END_TEST
+
+START_TEST(the_nearest_in_another_order_are_told)
+{
+	const struct item two[] = {item_at(2, 0.2), item_at(0, 0.1)};
+
+	put_answer(nearest_of(2, 2), two);
+	ck_assert(is_wrong());
+}
+END_TEST
+
+START_TEST(a_missing_neighbour_is_told)
+{
+	const struct item one[] = {item_at(0, 0.1)};
+
+	put_answer(nearest_of(1, 2), one);
+	ck_assert(is_wrong());
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	Suite *suite = suite_create("checker");
@@ -259,6 +308,10 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tests, a_version_that_never_was_is_told);
 	tcase_add_test(tests, a_wrong_count_is_told);
 	tcase_add_test(tests, a_limit_that_hides_nothing_is_told);
+	tcase_add_test(tests, the_nearest_are_understood);
+	tcase_add_test(tests, a_farther_item_is_told);
+	tcase_add_test(tests, the_nearest_in_another_order_are_told);
+	tcase_add_test(tests, a_missing_neighbour_is_told);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

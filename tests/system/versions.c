@@ -325,6 +325,8 @@ static void add(struct tally *sum, const struct tally *tally)
 	sum->searches += tally->searches;
 	sum->non_empty += tally->non_empty;
 	sum->items += tally->items;
+	sum->nearest += tally->nearest;
+	sum->cached += tally->cached;
 	sum->overlapped += tally->overlapped;
 	sum->by_messaging += tally->by_messaging;
 	sum->lease_expiries += tally->lease_expiries;
@@ -335,19 +337,20 @@ static void add(struct tally *sum, const struct tally *tally)
 
 static void print_tally(const char *name, const struct tally *t)
 {
-	printf("%-10s %10" PRIu64 " %10" PRIu64 " %11" PRIu64 " %10" PRIu64
-	       " %8" PRIu64 " %8" PRIu64 " %9" PRIu64 " %8" PRIu64 " %7" PRIu64
-	       "\n",
-	       name, t->searches, t->non_empty, t->items, t->overlapped,
-	       t->lease_expiries, t->retries, t->by_messaging, t->refused,
-	       t->failed);
+	printf("%-10s %10" PRIu64 " %10" PRIu64 " %11" PRIu64 " %9" PRIu64
+	       " %9" PRIu64 " %10" PRIu64 " %8" PRIu64 " %8" PRIu64 " %9" PRIu64
+	       " %8" PRIu64 " %7" PRIu64 "\n",
+	       name, t->searches, t->non_empty, t->items, t->nearest, t->cached,
+	       t->overlapped, t->lease_expiries, t->retries, t->by_messaging,
+	       t->refused, t->failed);
 }
 
 static void print_tallies(const struct run *run, struct tally *sum)
 {
-	printf("%-10s %10s %10s %11s %10s %8s %8s %9s %8s %7s\n", "path",
-	       "searches", "non-empty", "items", "overlapped", "expiries",
-	       "retries", "messaging", "refused", "failed");
+	printf("%-10s %10s %10s %11s %9s %9s %10s %8s %8s %9s %8s %7s\n",
+	       "path", "searches", "non-empty", "items", "nearest", "cached",
+	       "overlapped", "expiries", "retries", "messaging", "refused",
+	       "failed");
 	for (int path = 0; path < PATH_COUNT; path++) {
 		if (!run->options.paths[path])
 			continue;
@@ -387,6 +390,10 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 		if (!run->options.paths[path])
 			continue;
 		enough &= require(tally->searches > 0, "a path never answered");
+		enough &= require(tally->nearest > 0,
+				  "a path never found the nearest");
+		enough &= require(path != PATH_COPY || tally->cached > 0,
+				  "the cache answered nothing");
 		enough &= require(path == PATH_MESSAGING ||
 					  tally->by_messaging < tally->searches,
 				  "all offloading ended in messaging");

@@ -172,9 +172,13 @@ is "geojson has it among the properties" status 0 \
 run catfish query --nearest 40,43 -o wkt
 is "wkt is the item's" status 0 \
 	out "-9223372036854775808 LINESTRING(40 40,41 40)"
-run catfish query --nearest 40,43 --path offload --explain
-is "the nearest are asked for by messaging, whatever the path" status 0 \
+run catfish query --nearest 40,43 --explain
+is "an explanation of the nearest by messaging" status 0 \
 	err '^path: messaging$' err '^found: 1$' err '^round_trips: 1$' \
+	err '^nodes: [1-9]'
+run catfish query --nearest 40,43 --path offload --explain
+is "the nearest by offloading" status 0 \
+	err '^path: offload$' err '^offload: mapped$' err '^found: 1$' \
 	err '^nodes: [1-9]'
 run catfish stat -o jsonl
 is "and are counted by the server" status 0 has '"nearest":[1-9]'
