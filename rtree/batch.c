@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "rtree/grid.h"
+#include "rtree/kernel.h"
 
 /* --- The life of a batch ------------------------------------------------ */
 
@@ -199,7 +200,8 @@ int node_gather(const struct rtree_batch *batch, const struct node *node,
 	return node->header.count;
 }
 
-static void set_entry(struct node *node, int i, const struct entry *entry)
+/* Entry 'i', but for its cells. */
+static void put_entry(struct node *node, int i, const struct entry *entry)
 {
 	if (node->header.level == 0) {
 		node->rect[i] = entry->rect;
@@ -207,7 +209,6 @@ static void set_entry(struct node *node, int i, const struct entry *entry)
 	} else {
 		node->child[i] = entry->value;
 	}
-	grid_set_entry(node, i, &entry->rect);
 }
 
 void node_fill(struct node *node, const struct entry *entries, int count)
@@ -218,7 +219,9 @@ void node_fill(struct node *node, const struct entry *entries, int count)
 	if (count)
 		grid_lay(node);
 	for (int i = 0; i < count; i++)
-		set_entry(node, i, &entries[i]);
+		put_entry(node, i, &entries[i]);
+	kernel->set_cells(node, &entries->rect, sizeof(*entries),
+			  (unsigned)count);
 	node->header.count = (uint16_t)count;
 }
 
@@ -229,6 +232,11 @@ static void suit_grid(const struct rtree_batch *batch, struct node *node)
 	if (!node->header.count || grid_suits(node))
 		return;
 	grid_lay(node);
+	if (node->header.level == 0) {
+		kernel->set_cells(node, node->rect, sizeof(*node->rect),
+				  node->header.count);
+		return;
+	}
 	for (int i = 0; i < node->header.count; i++) {
 		struct entry entry = node_entry(batch, node, i);
 		grid_set_entry(node, i, &entry.rect);
@@ -241,7 +249,9 @@ void node_append(const struct rtree_batch *batch, struct node *node,
 	assert(node->header.count < NODE_CAPACITY);
 	bool fits = rect_contains(&node->bounds, &entry->rect);
 	rect_extend(&node->bounds, &entry->rect);
-	set_entry(node, node->header.count++, entry);
+	int i = node->header.count++;
+	put_entry(node, i, entry);
+	grid_set_entry(node, i, &entry->rect);
 	if (!fits)
 		suit_grid(batch, node);
 }

@@ -20,6 +20,14 @@ struct trail {
 	int depth; /* of the leaf, whose slot is the entry */
 };
 
+static void prefetch_children(const struct rtree_batch *batch,
+			      const struct node *node, uint64_t bits)
+{
+	for (; bits; bits &= bits - 1)
+		node_prefetch(
+			batch_node(batch, node->child[__builtin_ctzll(bits)]));
+}
+
 /* Looks for an item with this id and exactly this rectangle below 'node'. */
 static bool find(const struct rtree_batch *batch, const struct node *node,
 		 const struct item *item, int depth, struct trail *trail)
@@ -28,6 +36,8 @@ static bool find(const struct rtree_batch *batch, const struct node *node,
 					   RELATION_CONTAINS, &item->rect)
 				    .possible;
 
+	if (node->header.level == 1)
+		prefetch_children(batch, node, possible);
 	for (; possible; possible &= possible - 1) {
 		int i = __builtin_ctzll(possible);
 		trail->slot[depth] = i;

@@ -62,6 +62,11 @@ struct kernel {
 	 * those that hold it, else the one that it enlarges least, as R-trees
 	 * have it since Guttman; areas are those of cells. */
 	int (*choose)(const struct node *node, const struct rect *rect);
+
+	/* Puts the node's first 'count' entries, whose exact rectangles are
+	 * 'stride' bytes apart, on its grid. */
+	void (*set_cells)(struct node *node, const struct rect *rect,
+			  size_t stride, unsigned count);
 };
 
 /* The fastest that this processor runs, or the one that the environment's

@@ -8,6 +8,7 @@
  *	lane				one cell, ready to be compared with many
  *	struct cells			a rectangle on a grid: lane min[], max[]
  *	cells_of(header, rect)		a rectangle on a node's grid
+ *	box_of(header, rect)		the same as struct grid_box
  *	lanes_at_most(lanes, cell)	bit i: lanes[i] <= cell
  *	lanes_at_least(lanes, cell)	bit i: lanes[i] >= cell
  *	first_bits(bits, count)		the first 'count' bits of 'bits'
@@ -186,6 +187,7 @@ INLINE void prefetch(const void *node, bool covered)
 
 #include "rtree/kernel_measure.h"
 
+#include "rtree/kernel_cells.h"
 #include "rtree/kernel_choose.h"
 #include "rtree/kernel_search.h"
 
@@ -199,4 +201,5 @@ const struct kernel KERNEL_NAME = {
 	.measure = measure_node,
 	.least = least_lane,
 	.choose = choose_child,
+	.set_cells = set_cells,
 };

@@ -30,6 +30,12 @@ static inline struct cells cells_of(const struct node_header *header,
 	return cells;
 }
 
+static inline struct grid_box box_of(const struct node_header *header,
+				     const struct rect *rect)
+{
+	return grid_box(header, rect);
+}
+
 static inline uint64_t first_bits(uint64_t bits, unsigned count)
 {
 	return count < 64 ? bits & ((UINT64_C(1) << count) - 1) : bits;

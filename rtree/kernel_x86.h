@@ -5,6 +5,7 @@
 /* What the kernels for x86-64 share. */
 
 #include <immintrin.h>
+#include <string.h>
 
 #include "rtree/grid.h"
 
@@ -27,6 +28,22 @@ INLINE_X86 __m128i grid_box_2d(const struct node_header *header,
 	cells = _mm256_max_pd(cells, _mm256_setzero_pd());
 	cells = _mm256_min_pd(cells, _mm256_set1_pd(GRID_CELLS - 1));
 	return _mm256_cvttpd_epi32(cells);
+}
+
+/* grid_box() */
+INLINE_X86 struct grid_box box_of(const struct node_header *header,
+				  const struct rect *rect)
+{
+	const __m128i lowest = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1,
+					     -1, -1, -1, -1, -1, -1, -1);
+	struct grid_box box;
+
+	if (DIMENSIONS != 2)
+		return grid_box(header, rect);
+	int bytes = _mm_cvtsi128_si32(
+		_mm_shuffle_epi8(grid_box_2d(header, rect), lowest));
+	memcpy(&box, &bytes, sizeof(bytes));
+	return box;
 }
 
 INLINE_X86 uint64_t first_bits(uint64_t bits, unsigned count)

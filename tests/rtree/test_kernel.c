@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/random.h"
 #include "tests/lib/test.h"
 #include "tests/rtree/effort.h"
 #include "tests/rtree/random_node.h"
@@ -223,6 +224,89 @@ START_TEST(every_kernel_measures_the_same_and_never_too_much)
 }
 END_TEST
 
+static unsigned least_slowly(const double *values, uint64_t among)
+{
+	unsigned best = NODE_LANES;
+
+	for (unsigned i = 0; i < NODE_LANES; i++)
+		if (among >> i & 1 &&
+		    (best == NODE_LANES || values[i] < values[best]))
+			best = i;
+	return best;
+}
+
+/* Some of them equal, some infinite. */
+static double random_bound(struct random *random)
+{
+	uint64_t kind = random_below(random, 8);
+
+	return kind == 0   ? INFINITY
+	       : kind == 1 ? (double)random_below(random, 3)
+			   : random_unit(random);
+}
+
+START_TEST(every_kernel_finds_the_least)
+{
+	struct random random;
+
+	random_seed(&random, test_seed());
+	for (uint64_t round = test_effort(5000); round-- > 0;) {
+		double values[NODE_LANES];
+		for (int i = 0; i < NODE_LANES; i++)
+			values[i] = random_bound(&random);
+		uint64_t among = random_next(&random) >> (round % 64);
+		among |= UINT64_C(1) << (round % NODE_LANES);
+		unsigned wanted = least_slowly(values, among);
+		for_each_kernel(k) ck_assert_msg(
+			k->least(values, among) == wanted, "%s", k->name);
+	}
+}
+END_TEST
+
+/* Of values that cannot be compared, any of those that were asked for. */
+START_TEST(no_kernel_is_led_astray_by_what_is_no_number)
+{
+	double values[NODE_LANES];
+
+	for (int i = 0; i < NODE_LANES; i++)
+		values[i] = NAN;
+	for (int i = 0; i < NODE_LANES; i++) {
+		uint64_t among = UINT64_C(1) << i;
+		for_each_kernel(k)
+			ck_assert_int_eq((int)k->least(values, among), i);
+	}
+}
+END_TEST
+
+START_TEST(every_kernel_sets_the_cells_that_the_grid_has)
+{
+	struct random random;
+
+	random_seed(&random, test_seed() * SHAPES + _i);
+	for (uint64_t round = test_effort(1000); round-- > 0;) {
+		struct node leaf;
+		random_leaf(&random, _i, &leaf);
+		random_regrid(&random, &leaf);
+		unsigned count = leaf.header.count;
+		for (unsigned i = 0; i < count; i++)
+			grid_set_entry(&leaf, (int)i, &leaf.rect[i]);
+		for_each_kernel(k)
+		{
+			struct node got = leaf;
+			memset(got.cell_min, 0xaa, sizeof(got.cell_min));
+			memset(got.cell_max, 0xaa, sizeof(got.cell_max));
+			k->set_cells(&got, got.rect, sizeof(*got.rect), count);
+			for (int d = 0; d < DIMENSIONS; d++) {
+				ck_assert_mem_eq(got.cell_min[d],
+						 leaf.cell_min[d], count);
+				ck_assert_mem_eq(got.cell_max[d],
+						 leaf.cell_max[d], count);
+			}
+		}
+	}
+}
+END_TEST
+
 /* --- Searching ----------------------------------------------------------- */
 
 /* Leaves that were found, in order. */
@@ -402,6 +486,11 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(kernels,
 			    every_kernel_measures_the_same_and_never_too_much,
 			    0, SHAPES);
+	tcase_add_test(kernels, every_kernel_finds_the_least);
+	tcase_add_test(kernels, no_kernel_is_led_astray_by_what_is_no_number);
+	tcase_add_loop_test(kernels,
+			    every_kernel_sets_the_cells_that_the_grid_has, 0,
+			    SHAPES);
 	tcase_add_loop_test(kernels, every_kernel_finds_the_same_by_every_way,
 			    0, SHAPES);
 	suite_add_tcase(suite, kernels);
