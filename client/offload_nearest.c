@@ -40,8 +40,11 @@ static void hand_out(struct finding *w);
 
 int client_nearest_by_offload(struct catfish *c, struct nearest_call *call)
 {
-	struct finding w = {.c = c, .call = call};
+	struct finding w;
 
+	w.c = c;
+	w.call = call;
+	w.begun = false;
 	int error =
 		c->offload == CATFISH_OFFLOAD_MAPPED
 			? client_walk_mapped(c, &call->answer, walk_mapped, &w)
@@ -84,7 +87,7 @@ static int walk_mapped(void *context, const struct root *root)
 
 	int error = begin(w, root);
 	if (!error)
-		w->nearest.memory = (const void *)pages;
+		w->nearest.pages = pages;
 	while (!error && nearest_next(&w->nearest, &wanted)) {
 		const struct node *node = &pages[node_ref_page(wanted.ref)];
 		GUARD_PAUSE("gather");
