@@ -105,6 +105,35 @@ static inline bool rect_equal(const struct rect *a, const struct rect *b)
 	return yes;
 }
 
+/* The product of all edges, and their sum. */
+static inline double rect_area(const struct rect *r)
+{
+	double product = 1;
+	for (int d = 0; d < DIMENSIONS; d++)
+		product *= r->max[d] - r->min[d];
+	return product;
+}
+
+static inline double rect_margin(const struct rect *r)
+{
+	double sum = 0;
+	for (int d = 0; d < DIMENSIONS; d++)
+		sum += r->max[d] - r->min[d];
+	return sum;
+}
+
+/* The area that both cover. */
+static inline double rect_overlap(const struct rect *a, const struct rect *b)
+{
+	double product = 1;
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double min = a->min[d] > b->min[d] ? a->min[d] : b->min[d];
+		double max = a->max[d] < b->max[d] ? a->max[d] : b->max[d];
+		product *= max > min ? max - min : 0;
+	}
+	return product;
+}
+
 /* The rectangle of no points: the neutral element of rect_extend(). */
 static inline struct rect rect_empty(void)
 {

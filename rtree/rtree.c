@@ -6,11 +6,13 @@
 #include "rtree/rtree.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "rtree/batch.h"
 #include "rtree/kernel.h"
+#include "rtree/statistics.h"
 #include "rtree/walk.h"
 
 uint64_t rtree_size_min(void)
@@ -168,25 +170,10 @@ int rtree_nearest(const struct rtree *tree, const struct root *root,
 	return error;
 }
 
-/* Counts the nodes below 'node' without touching leaves. */
-static void count_nodes(const struct rtree *tree, const struct node *node,
-			struct rtree_stat *stat)
-{
-	int level = node->header.level;
-
-	stat->nodes[level]++;
-	stat->entries[level] += node->header.count;
-	if (level == 1) {
-		stat->nodes[0] += node->header.count;
-		return;
-	}
-	for (int i = 0; level && i < node->header.count; i++)
-		count_nodes(tree, rtree_node(tree, node->child[i]), stat);
-}
-
 int rtree_stat(struct rtree *tree, struct rtree_stat *stat)
 {
 	const struct region *region = &tree->region;
+	struct level_counts counts;
 	struct rtree_pin pin;
 	int error = rtree_pin(tree, &pin);
 	if (error)
@@ -200,8 +187,11 @@ int rtree_stat(struct rtree *tree, struct rtree_stat *stat)
 		.retired_pages = atomic_load(&region->retired_shown),
 		.lease_ns = region->lease_ns,
 	};
-	count_nodes(tree, root, stat);
-	stat->entries[0] = pin.root.item_count;
+	statistics_count(tree, pin.root.ref, &counts);
 	rtree_unpin(tree, &pin);
+	memcpy(stat->nodes, counts.nodes, sizeof(stat->nodes));
+	memcpy(stat->entries, counts.entries, sizeof(stat->entries));
+	/* The record's may be of another version. */
+	stat->root.item_count = counts.entries[0];
 	return 0;
 }

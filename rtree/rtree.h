@@ -164,9 +164,9 @@ uint64_t rtree_retry_ns(const struct rtree *tree);
 /* --- Looking inside ----------------------------------------------------- */
 
 struct rtree_stat {
-	struct root root;
-	int height;			      /* levels; an empty tree has 1 */
-	uint64_t nodes[NODE_LEVEL_MAX + 1];   /* by level */
+	struct root root;		    /* the items are of this version */
+	int height;			    /* levels; an empty tree has 1 */
+	uint64_t nodes[NODE_LEVEL_MAX + 1]; /* by level */
 	uint64_t entries[NODE_LEVEL_MAX + 1]; /* by level */
 	uint64_t page_count;
 	uint64_t free_pages;
@@ -174,6 +174,30 @@ struct rtree_stat {
 	uint64_t lease_ns;
 };
 int rtree_stat(struct rtree *tree, struct rtree_stat *stat);
+
+/* The nodes of one level.  'area', divided by the root's, is how many of them a
+ * search for a point looks at on average, wherever in the root's bounds the
+ * point is. */
+struct rtree_level_statistics {
+	uint64_t nodes;
+	uint64_t entries;
+	unsigned least; /* entries of one node */
+	unsigned most;
+	double area;	/* of their bounds, summed; in space their volume */
+	double margin;	/* summed edges of their bounds, each axis once */
+	double overlap; /* that each two children of a node share, summed */
+};
+
+struct rtree_statistics {
+	uint64_t identity;
+	uint64_t version;
+	int height;
+	struct rtree_level_statistics levels[NODE_LEVEL_MAX + 1];
+};
+
+/* Looks at every node of one pinned version; none of the numbers is about
+ * items themselves but that they are the entries of level 0. */
+int rtree_statistics(struct rtree *tree, struct rtree_statistics *statistics);
 
 /* Verifies every invariant of rtree/README.md in one pinned version, whose
  * number is set.  Counts the nodes that it looked at; ERR_DAMAGED with the

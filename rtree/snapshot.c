@@ -19,6 +19,7 @@
 #include "base/parse.h"
 #include "rtree/batch.h"
 #include "rtree/check.h"
+#include "rtree/statistics.h"
 
 /* "catfishF" */
 #define FILE_MAGIC UINT64_C(0x4668736966746163)
@@ -56,21 +57,9 @@ struct rtree_snapshot {
 	size_t page_used;
 };
 
-/* Nodes and items below 'node'. */
-static void count(const struct rtree *tree, const struct node *node,
-		  uint64_t *nodes, uint64_t *items)
-{
-	++*nodes;
-	if (node->header.level == 0) {
-		*items += node->header.count;
-		return;
-	}
-	for (int i = 0; i < node->header.count; i++)
-		count(tree, rtree_node(tree, node->child[i]), nodes, items);
-}
-
 int rtree_snapshot_begin(struct rtree *tree, struct rtree_snapshot **snapshot)
 {
+	struct level_counts counts;
 	struct rtree_snapshot *s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_set(ERR_NO_MEMORY, "no memory for a snapshot");
@@ -78,9 +67,9 @@ int rtree_snapshot_begin(struct rtree *tree, struct rtree_snapshot **snapshot)
 	if (error)
 		goto free_snapshot;
 	s->tree = tree;
-	s->page_count = 1;
-	count(tree, rtree_node(tree, s->pin.root.ref), &s->page_count,
-	      &s->item_count);
+	statistics_count(tree, s->pin.root.ref, &counts);
+	s->page_count = 1 + statistics_nodes(&counts);
+	s->item_count = counts.entries[0];
 	s->refs = malloc(s->page_count * sizeof(*s->refs));
 	if (!s->refs) {
 		error = err_set(ERR_NO_MEMORY, "no memory for a snapshot");

@@ -106,35 +106,6 @@ static void sweep(struct ordering *o, int count)
 	}
 }
 
-/* --- Measures ------------------------------------------------------------ */
-
-static double margin(const struct rect *r)
-{
-	double sum = 0;
-	for (int d = 0; d < DIMENSIONS; d++)
-		sum += r->max[d] - r->min[d];
-	return sum;
-}
-
-static double area(const struct rect *r)
-{
-	double product = 1;
-	for (int d = 0; d < DIMENSIONS; d++)
-		product *= r->max[d] - r->min[d];
-	return product;
-}
-
-static double overlap(const struct rect *a, const struct rect *b)
-{
-	double product = 1;
-	for (int d = 0; d < DIMENSIONS; d++) {
-		double min = a->min[d] > b->min[d] ? a->min[d] : b->min[d];
-		double max = a->max[d] < b->max[d] ? a->max[d] : b->max[d];
-		product *= max > min ? max - min : 0;
-	}
-	return product;
-}
-
 /* --- Dividing ------------------------------------------------------------ */
 
 /* Entries that either group has at least. */
@@ -150,7 +121,7 @@ static double margin_sum(const struct ordering *o, int count)
 {
 	double sum = 0;
 	for (int i = group_min(count); i <= count - group_min(count); i++)
-		sum += margin(&o->up_to[i - 1]) + margin(&o->from[i]);
+		sum += rect_margin(&o->up_to[i - 1]) + rect_margin(&o->from[i]);
 	return sum;
 }
 
@@ -166,7 +137,8 @@ static int best_division(const struct ordering *o, int count)
 
 	for (int i = group_min(count); i <= count - group_min(count); i++) {
 		const struct rect *a = &o->up_to[i - 1], *b = &o->from[i];
-		struct division d = {overlap(a, b), area(a) + area(b), i};
+		struct division d = {rect_overlap(a, b),
+				     rect_area(a) + rect_area(b), i};
 		if (better(&d, &best))
 			best = d;
 	}
