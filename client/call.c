@@ -154,6 +154,7 @@ static bool is_slow(enum wire_operation operation)
 	case WIRE_LOAD_COMMIT:
 	case WIRE_CHECK:
 	case WIRE_STAT:
+	case WIRE_STATISTICS:
 	case WIRE_SAVE:
 		return true;
 	default:

@@ -98,8 +98,8 @@ struct catfish_options {
 
 	/* The longest wait to be connected and for each answer, in
 	 * milliseconds; 0: 10,000.  Writes, which wait when the region is
-	 * nearly full, checks, and what may wait behind a check (stat, save)
-	 * may take 60 times that. */
+	 * nearly full, checks, and what may wait behind a check (stat,
+	 * statistics, save) may take 60 times that. */
 	uint32_t timeout_ms;
 
 	/* Memory, in bytes, for nodes that were READ to be kept in; 0: 64 MiB.
@@ -332,6 +332,30 @@ struct catfish_stat {
 	double utilisation; /* of the worker threads, 0 to 1 */
 };
 CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
+
+/* The nodes of one level.  'area', divided by the root's, is how many of them a
+ * search for a point looks at on average, wherever in the root's bounds the
+ * point is. */
+struct catfish_level {
+	uint64_t nodes;
+	uint64_t entries;
+	uint64_t least; /* entries of one node */
+	uint64_t most;
+	double area;	/* of their bounds, summed; in space their volume */
+	double margin;	/* summed edges of their bounds, each axis once */
+	double overlap; /* that each two children of a node share, summed */
+};
+
+struct catfish_statistics {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t height;			     /* levels that there are */
+	struct catfish_level levels[CATFISH_LEVELS]; /* leaves first */
+};
+
+/* Has the server look at every node of one version. */
+CATFISH_API int catfish_statistics(struct catfish *server,
+				   struct catfish_statistics *statistics);
 
 /* Has the server verify every invariant of its tree; '*nodes' is how many it
  * looked at.  CATFISH_ERROR_DAMAGED with the first that is broken.  'nodes' and

@@ -9,7 +9,8 @@
 
 static_assert((int)CATFISH_LEVELS == (int)WIRE_LEVELS, "the same levels");
 
-static int ask(struct catfish *c, struct wire_stat *wire);
+static int ask(struct catfish *c, enum wire_operation operation, void *fixed,
+	       size_t size);
 static void translate(const struct wire_stat *wire, struct catfish_stat *stat);
 
 int catfish_stat(struct catfish *c, struct catfish_stat *stat)
@@ -20,7 +21,7 @@ int catfish_stat(struct catfish *c, struct catfish_stat *stat)
 	if (!error && !stat)
 		error = err_set(ERR_USAGE, "there is no place for the answer");
 	if (!error)
-		error = ask(c, &wire);
+		error = ask(c, WIRE_STAT, &wire, sizeof(wire));
 	if (!error)
 		translate(&wire, stat);
 	return catfish_error_of(error);
@@ -32,14 +33,9 @@ int catfish_check(struct catfish *c, uint64_t *nodes, uint64_t *version)
 	int error = client_begin(c);
 
 	if (!error)
-		error = client_call(c, WIRE_CHECK, 0, 0, &checked,
-				    sizeof(checked));
-	if (!error)
-		error = client_check_version(c, checked.identity,
-					     checked.version);
+		error = ask(c, WIRE_CHECK, &checked, sizeof(checked));
 	if (error)
 		return catfish_error_of(error);
-	c->version = checked.version;
 	if (nodes)
 		*nodes = checked.nodes;
 	if (version)
@@ -47,14 +43,47 @@ int catfish_check(struct catfish *c, uint64_t *nodes, uint64_t *version)
 	return CATFISH_OK;
 }
 
-static int ask(struct catfish *c, struct wire_stat *wire)
+int catfish_statistics(struct catfish *c, struct catfish_statistics *statistics)
 {
-	int error = client_call(c, WIRE_STAT, 0, 0, wire, sizeof(*wire));
+	struct wire_statistics wire;
+	int error = client_begin(c);
 
+	if (!error && !statistics)
+		error = err_set(ERR_USAGE, "there is no place for the answer");
 	if (!error)
-		error = client_check_version(c, wire->identity, wire->version);
+		error = ask(c, WIRE_STATISTICS, &wire, sizeof(wire));
+	if (error)
+		return catfish_error_of(error);
+	statistics->identity = wire.identity;
+	statistics->version = wire.version;
+	statistics->height =
+		wire.height < CATFISH_LEVELS ? wire.height : CATFISH_LEVELS;
+	for (int i = 0; i < CATFISH_LEVELS; i++)
+		statistics->levels[i] = (struct catfish_level){
+			.nodes = wire.levels[i].nodes,
+			.entries = wire.levels[i].entries,
+			.least = wire.levels[i].least,
+			.most = wire.levels[i].most,
+			.area = wire.levels[i].area,
+			.margin = wire.levels[i].margin,
+			.overlap = wire.levels[i].overlap,
+		};
+	return CATFISH_OK;
+}
+
+/* The answers to all of these begin with identity and version. */
+static int ask(struct catfish *c, enum wire_operation operation, void *fixed,
+	       size_t size)
+{
+	uint64_t state[2];
+	int error = client_call(c, operation, 0, 0, fixed, size);
+
+	if (error)
+		return error;
+	memcpy(state, fixed, sizeof(state));
+	error = client_check_version(c, state[0], state[1]);
 	if (!error)
-		c->version = wire->version;
+		c->version = state[1];
 	return error;
 }
 

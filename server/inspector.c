@@ -99,6 +99,33 @@ static int stat(struct server *server, struct wire_stat *to)
 	return 0;
 }
 
+/* The shape of the tree. */
+static int put_statistics(struct server *server, struct wire_statistics *to)
+{
+	struct rtree_statistics statistics;
+	int error = rtree_statistics(server->tree, &statistics);
+
+	if (error)
+		return error;
+	to->identity = statistics.identity;
+	to->version = statistics.version;
+	to->height = (uint64_t)statistics.height;
+	for (int level = 0; level < WIRE_LEVELS; level++) {
+		const struct rtree_level_statistics *from =
+			&statistics.levels[level];
+		to->levels[level] = (struct wire_level){
+			.nodes = from->nodes,
+			.entries = from->entries,
+			.least = from->least,
+			.most = from->most,
+			.area = from->area,
+			.margin = from->margin,
+			.overlap = from->overlap,
+		};
+	}
+	return 0;
+}
+
 static int check(struct server *server, struct wire_checked *to)
 {
 	to->identity = server_root(server).identity;
@@ -113,6 +140,8 @@ static int inspect(struct server *server, struct job *job)
 	switch (job->operation) {
 	case WIRE_STAT:
 		return stat(server, &job->stat);
+	case WIRE_STATISTICS:
+		return put_statistics(server, &job->statistics);
 	case WIRE_CHECK:
 		return check(server, &job->checked);
 	default:

@@ -44,6 +44,7 @@ bool job_is_write(const struct job *job)
 {
 	switch (job->operation) {
 	case WIRE_STAT:
+	case WIRE_STATISTICS:
 	case WIRE_CHECK:
 	case WIRE_SAVE:
 		return false;
@@ -95,6 +96,9 @@ static int step(void *answer, struct segment *segment)
 	switch (job->operation) {
 	case WIRE_STAT:
 		return put_fixed(segment, &job->stat, sizeof(job->stat));
+	case WIRE_STATISTICS:
+		return put_fixed(segment, &job->statistics,
+				 sizeof(job->statistics));
 	case WIRE_CHECK:
 		return put_fixed(segment, &job->checked, sizeof(job->checked));
 	default:

@@ -54,6 +54,7 @@ struct job {
 	union {
 		struct wire_written written;
 		struct wire_stat stat;
+		struct wire_statistics statistics;
 		struct wire_checked checked;
 		struct rtree_snapshot *snapshot;
 	};

@@ -38,6 +38,7 @@ static const struct {
 	[WIRE_SAVE] = {inspect, false},
 	[WIRE_LOAD_ABORT] = {load_abort, false},
 	[WIRE_NEAREST] = {nearest, false},
+	[WIRE_STATISTICS] = {inspect, false},
 };
 
 static_assert(sizeof(operations) / sizeof(operations[0]) ==

@@ -24,7 +24,7 @@ struct segment {
 enum {
 	/* A segment that every connection must have room for: any fixed part
 	 * and a useful piece of text. */
-	SEGMENT_MIN = 768,
+	SEGMENT_MIN = 896,
 	/* More would only make others wait. */
 	SEGMENT_MAX = 1 << 16,
 };

@@ -4,18 +4,12 @@
  * file.  A file is read by the code that a server starts with, so what passes
  * here can be served. */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/dimensions.h"
 #include "base/err.h"
-#include "rtree/rtree.h"
 #include "tools/command.h"
+#include "tools/region.h"
 #include "tools/server.h"
 
 static const char *region;
@@ -53,47 +47,18 @@ static int check_server(void)
 	return error;
 }
 
-static int check_tree(struct rtree *tree)
-{
-	uint64_t nodes, version;
-	int error = rtree_check(tree, &nodes, &version);
-
-	if (!error)
-		show(nodes, version);
-	return error;
-}
-
-/* Loads the file into a region that is large enough whatever it holds: a
- * region takes memory only for the pages that are used. */
-static int check_open_file(int fd)
-{
-	struct stat status;
-	struct rtree *tree;
-
-	if (fstat(fd, &status) < 0)
-		return err_set(ERR_SYSTEM, "%s: %s", region, strerror(errno));
-	const struct rtree_options options = {
-		.size = rtree_size_min() + 2 * (uint64_t)status.st_size,
-	};
-	int error = rtree_create(&options, &tree);
-	if (error)
-		return error;
-	error = rtree_load(tree, fd, region);
-	if (!error)
-		error = check_tree(tree);
-	rtree_destroy(tree);
-	return error;
-}
-
 static int check_file(void)
 {
-	int fd = open(region, O_RDONLY | O_CLOEXEC);
+	struct rtree *tree;
+	uint64_t nodes, version;
+	int error = region_read(region, &tree);
 
-	if (fd < 0)
-		return err_set(err_of_errno(errno), "can't open %s: %s", region,
-			       strerror(errno));
-	int error = check_open_file(fd);
-	close(fd);
+	if (error)
+		return error;
+	error = rtree_check(tree, &nodes, &version);
+	rtree_destroy(tree);
+	if (!error)
+		show(nodes, version);
 	return error;
 }
 
@@ -102,10 +67,7 @@ static int check_run(const char *operand)
 	if (region && server_is_named())
 		return err_set(ERR_USAGE,
 			       "--region and --server exclude each other");
-	if (!region)
-		return check_server();
-	int error = dimensions_follow(rtree_file_dimensions(region));
-	return error ? error : check_file();
+	return region ? check_file() : check_server();
 }
 
 const struct command check_command = {

@@ -31,6 +31,7 @@ struct command {
 extern const struct command check_command;
 extern const struct command delete_command;
 extern const struct command doctor_command;
+extern const struct command dump_command;
 extern const struct command generate_command;
 extern const struct command insert_command;
 extern const struct command query_command;

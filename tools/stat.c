@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* catfish stat: what a server holds and has done, for people or as one JSON
- * object. */
+/* catfish stat: what a server holds and has done, or what its tree or that of a
+ * region file looks like, for people or as one JSON object. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "base/format.h"
 #include "tools/command.h"
 #include "tools/server.h"
+#include "tools/statistics.h"
 
 enum stat_format {
 	STAT_TEXT,
@@ -19,8 +20,24 @@ enum stat_format {
 
 static const char *const formats[] = {"text", "jsonl", NULL};
 static int format = STAT_TEXT;
+static bool of_tree;
+static const char *region;
 
 static const struct command_option stat_options[] = {
+	{
+		.name = "tree",
+		.help = "show the shape of the tree instead: of each level\n"
+			"how full its nodes are, their areas and overlap",
+		.take = options_take_flag,
+		.to = &of_tree,
+	},
+	{
+		.name = "region",
+		.value = "FILE",
+		.help = "with --tree: of this region file, not of a server",
+		.take = options_take_text,
+		.to = &region,
+	},
 	{
 		.name = "output",
 		.letter = 'o',
@@ -36,7 +53,7 @@ static const struct command_option stat_options[] = {
 static void show_text(const struct catfish_stat *stat);
 static void show_json(const struct catfish_stat *stat);
 
-static int stat_run(const char *operand)
+static int show_stat(void)
 {
 	struct catfish *server;
 	struct catfish_stat stat;
@@ -53,6 +70,17 @@ static int stat_run(const char *operand)
 	else
 		show_text(&stat);
 	return 0;
+}
+
+static int stat_run(const char *operand)
+{
+	if (region && !of_tree)
+		return err_set(ERR_USAGE, "--region is for --tree");
+	if (region && server_is_named())
+		return err_set(ERR_USAGE,
+			       "--region and --server exclude each other");
+	return of_tree ? statistics_show(region, format == STAT_JSONL)
+		       : show_stat();
 }
 
 /* Levels that the answer tells of, whatever height it claims. */
@@ -220,7 +248,8 @@ static void show_json(const struct catfish_stat *stat)
 const struct command stat_command = {
 	.name = "stat",
 	.summary = "show what a server holds and has done",
-	.usage = "[options]",
+	.usage = "[options]\n"
+		 "--tree [--region FILE] [options]",
 	.text = "Shows what a server holds and has done.  What it has not "
 		"saved yet is lost when\n"
 		"it is killed; catfish save keeps it, and so does ending the "

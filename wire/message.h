@@ -40,7 +40,8 @@ enum wire_operation {
 	WIRE_SAVE = 12, /* the bytes of a snapshot */
 	WIRE_LOAD_ABORT = 13,
 	WIRE_NEAREST = 14,
-	WIRE_OPERATION_MAX = WIRE_NEAREST,
+	WIRE_STATISTICS = 15, /* the shape of the tree */
+	WIRE_OPERATION_MAX = WIRE_STATISTICS,
 };
 
 enum wire_flags {
@@ -178,6 +179,24 @@ struct wire_stat {
 	uint64_t utilisation_ppm; /* of the worker threads, lately */
 };
 
+/* WIRE_STATISTICS: request without body.  Of each level's nodes: */
+struct wire_level {
+	uint64_t nodes;
+	uint64_t entries;
+	uint32_t least; /* entries of one node */
+	uint32_t most;
+	double area;	/* of their bounds, summed */
+	double margin;	/* summed edges of their bounds */
+	double overlap; /* that each two children of a node share, summed */
+};
+struct wire_statistics {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t height;
+	uint64_t unused;
+	struct wire_level levels[WIRE_LEVELS];
+};
+
 /* WIRE_CHECK: request without body. */
 struct wire_checked {
 	uint64_t identity;
@@ -274,6 +293,8 @@ static_assert(DIMENSIONS != 2 || sizeof(struct wire_neighbour) == 48,
 static_assert(sizeof(struct wire_written) == 24, "written");
 static_assert(sizeof(struct wire_load) == 16, "load");
 static_assert(sizeof(struct wire_stat) == 536, "stat");
+static_assert(sizeof(struct wire_level) == 48, "level");
+static_assert(sizeof(struct wire_statistics) == 800, "statistics");
 static_assert(sizeof(struct wire_checked) == 24, "checked");
 static_assert(sizeof(struct wire_saved) == 24, "saved");
 static_assert(sizeof(struct wire_error) == 16, "error");

@@ -422,6 +422,21 @@ START_TEST(stat_and_check_say_what_was_done)
 	ck_assert_uint_eq(stat.requests[WIRE_COUNT], 1);
 	ck_assert_uint_eq(stat.requests[WIRE_STAT], 1);
 
+	struct wire_statistics statistics;
+	raw_send(&raw, WIRE_STATISTICS, NULL, 0, NULL, 0, 0);
+	memcpy(&statistics, raw_expect(&raw, WIRE_STATISTICS),
+	       sizeof(statistics));
+	ck_assert_uint_eq(statistics.identity, stat.identity);
+	ck_assert_uint_eq(statistics.version, stat.version);
+	ck_assert_uint_eq(statistics.height, stat.height);
+	for (uint64_t i = 0; i < WIRE_LEVELS; i++) {
+		ck_assert_uint_eq(statistics.levels[i].nodes, stat.nodes[i]);
+		ck_assert_uint_eq(statistics.levels[i].entries,
+				  stat.entries[i]);
+		ck_assert_int_eq(statistics.levels[i].area > 0,
+				 i < stat.height);
+	}
+
 	raw_send(&raw, WIRE_CHECK, NULL, 0, NULL, 0, 0);
 	memcpy(&checked, raw_expect(&raw, WIRE_CHECK), sizeof(checked));
 	ck_assert_uint_eq(checked.version, stat.version);

@@ -55,6 +55,50 @@ is "a snapshot is saved over tcp" status 0
 claim "and is the same file" \
 	"$(cmp "$work/saved.region" "$work/other.region" 2>&1)"
 
+# --- The shape of the tree --------------------------------------------------
+
+run catfish stat --tree
+is "the shape of a server's tree is shown by level" status 0 \
+	has '^level +nodes +entries +fill' \
+	has '^ +0 +[0-9]+ +5000 +[0-9.]+% ' err ""
+cp "$work/out" "$work/shape"
+run catfish stat --tree --region "$work/saved.region"
+claim "and is that of the file it was saved to" \
+	"$(cmp "$work/out" "$work/shape" 2>&1)"
+run catfish stat --tree -o jsonl
+is "there is a JSON object of it, too" status 0 \
+	has '^\{"version":[0-9]+,"capacity":64,"levels":\[\{"level":0,' \
+	has '"entries":5000,' err ""
+leaves=$(grep -o '"level":0,"nodes":[0-9]*' "$work/out" | grep -o '[0-9]*$')
+if command -v python3 >/dev/null; then
+	mv "$work/out" "$work/shape.json"
+	run python3 -m json.tool "$work/shape.json"
+	is "that is JSON" status 0
+fi
+
+run catfish dump "$work/saved.region" -o csv
+is "the nodes of a file are shown, the root first" status 0 err "" \
+	has '^level,page,parent,entries,xmin,ymin,xmax,ymax$' \
+	has '^[12],1,,[0-9]+,'
+claim "with all their items" \
+	"$(awk -F, '$1 == 0 { sum += $4 } END { if (sum != 5000) print sum }' \
+		"$work/out")"
+claim "and all as its parents' entries" \
+	"$(awk -F, 'NR > 1 { nodes++; if ($1) sum += $4 }
+		END { if (sum + 1 != nodes) print sum }' "$work/out")"
+run catfish dump "$work/saved.region" --level 0
+claim "one level is shown alone" \
+	"$([ "$(grep -c '^level 0 page' "$work/out")" = "$leaves" ] &&
+		[ "$(wc -l <"$work/out")" = "$leaves" ] || echo "not $leaves")"
+run catfish dump "$work/saved.region" -o jsonl
+is "as JSON, too" status 0 has '^\{"level":[12],"page":1,"parent":null,"entries":'
+run catfish dump "$work/nothing.region"
+is "a dump names the file that isn't there" status 2 out "" err "nothing.region"
+catfishd --version >"$work/none.region"
+run catfish dump "$work/none.region"
+is "a dump of what is no region file is refused" status 6 out "" \
+	err "no region file"
+
 run catfish insert --id 1 --bbox 0,0,1,1
 run catfish save "$work/saved.region"
 is "a snapshot replaces another" status 0

@@ -13,7 +13,8 @@ is "catfish has a help" status 0 has '^  query ' err ""
 run catfish --version
 is "catfish has a version" status 0 has '^catfish [0-9]+\.[0-9]+' err ""
 
-for command in query insert update delete stat check save generate doctor; do
+for command in query insert update delete stat check save dump generate \
+	doctor; do
 	run catfish "$command" --help
 	is "catfish $command has a help with an example" status 0 \
 		has "^Usage: catfish $command" has '^Example:' err ""
@@ -122,6 +123,11 @@ usage "an id is a whole number" "--id" catfish insert --id 1.5 --bbox $box
 usage "an id fits in 64 bits" "64 bits" \
 	catfish insert --id 9223372036854775808 --bbox $box
 usage "save needs a file" "FILE" catfish save
+usage "a dump needs a file" "FILE" catfish dump
+usage "a region file's statistics are of its tree" "for --tree" \
+	catfish stat --region "$work/x"
+usage "statistics are of a file or of a server" "exclude" \
+	catfish stat --tree --region "$work/x" --server "$CATFISH_SERVER"
 usage "stat has no csv" "no 'csv'" catfish stat -o csv
 usage "a check is of a file or of a server" "exclude" \
 	catfish check --region "$work/x" --server "$CATFISH_SERVER"
