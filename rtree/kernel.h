@@ -59,8 +59,8 @@ struct kernel {
 	unsigned (*least)(const double values[NODE_LANES], uint64_t among);
 
 	/* The child of an inner node to insert 'rect' below: the smallest of
-	 * those that hold it, else the one that it enlarges least, as R-trees
-	 * have it since Guttman; areas are those of cells. */
+	 * those that hold it, else the one that it enlarges least; by their
+	 * margins, the sums of their edges in cells. */
 	int (*choose)(const struct node *node, const struct rect *rect);
 
 	/* Puts the node's first 'count' entries, whose exact rectangles are
