@@ -18,7 +18,39 @@ static const char *after_prefix(const char *text, const char *prefix)
 	return strncmp(text, prefix, size) ? NULL : text + size;
 }
 
+static int parse_faulty(const char *rest, struct fabric_address *address);
+static int parse_plain(const char *text, struct fabric_address *address);
+
 int fabric_address_parse(const char *text, struct fabric_address *address)
+{
+	const char *rest = after_prefix(text, "faulty:");
+
+	return rest ? parse_faulty(rest, address) : parse_plain(text, address);
+}
+
+/* "SEED:ADDRESS" or "SEED:N:ADDRESS" */
+static int parse_faulty(const char *rest, struct fabric_address *address)
+{
+	uint64_t numbers[2] = {0, 0};
+
+	for (int i = 0; i < 2 && *rest >= '0' && *rest <= '9'; i++) {
+		char *end;
+		numbers[i] = strtoull(rest, &end, 10);
+		if (*end != ':')
+			return err_set(ERR_USAGE,
+				       "faulty:%.40s: want faulty:SEED:ADDRESS "
+				       "or faulty:SEED:N:ADDRESS",
+				       rest);
+		rest = end + 1;
+	}
+	int error = parse_plain(rest, address);
+	address->is_faulty = true;
+	address->seed = numbers[0];
+	address->operations_per_break = numbers[1];
+	return error;
+}
+
+static int parse_plain(const char *text, struct fabric_address *address)
 {
 	const char *rest;
 

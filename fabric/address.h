@@ -7,6 +7,8 @@
  *
  * Thread-safety: pure functions. */
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/un.h>
 
 enum fabric_scheme {
@@ -29,6 +31,9 @@ struct fabric_address {
 	char path[FABRIC_PATH_SIZE];	/* shm: absolute */
 	char host[FABRIC_HOST_SIZE];	/* tcp: without the brackets */
 	char port[FABRIC_PORT_SIZE];	/* tcp: 0 to 65535, in decimal */
+	bool is_faulty;			/* fabric/faulty.c in between */
+	uint64_t seed;			/* of its faults */
+	uint64_t operations_per_break;	/* 0: it never breaks */
 };
 
 /* ERR_USAGE when it can't be an address, ERR_UNSUPPORTED when it is one of a

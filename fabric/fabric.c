@@ -10,7 +10,7 @@
 /* Which fabric it is decides itself once, by the address; from then on every
  * call goes through its table. */
 
-static const struct fabric_ops *ops_of(const struct fabric_address *address)
+const struct fabric_ops *fabric_ops_of(const struct fabric_address *address)
 {
 	return address->scheme == FABRIC_SCHEME_SHM ? &fabric_shm_ops
 						    : &fabric_tcp_ops;
@@ -45,7 +45,11 @@ int fabric_listen(const char *address,
 		error = check_inbox_size(options->inbox_size);
 	if (error)
 		return error;
-	return ops_of(&parsed)->listen(&parsed, options, listener);
+	if (parsed.is_faulty)
+		return err_set(ERR_USAGE,
+			       "%s: only a client's link can be faulty",
+			       address);
+	return fabric_ops_of(&parsed)->listen(&parsed, options, listener);
 }
 
 const char *fabric_listener_address(const struct fabric_listener *listener)
@@ -114,7 +118,9 @@ int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
 	if (!error)
 		error = check_inbox_size(inbox_size);
 	if (!error)
-		error = ops_of(&parsed)->connect(&parsed, &call, &reply, link);
+		error = (parsed.is_faulty ? &fabric_faulty_ops
+					  : fabric_ops_of(&parsed))
+				->connect(&parsed, &call, &reply, link);
 	memcpy(answer, reply.hello, FABRIC_HELLO_SIZE);
 	return error;
 }

@@ -47,6 +47,10 @@ enum {
 	FABRIC_READ_LISTS_MAX = 16,
 };
 
+/* "faulty:SEED:ADDRESS" connects to an address by a link that tears, delays and
+ * reorders what it carries, to test with; by "faulty:SEED:N:ADDRESS" it breaks
+ * too, once in N operations.  See fabric/faulty.c. */
+
 /* The memory that a server lets its clients READ. */
 struct fabric_region {
 	const void *memory;

@@ -66,6 +66,10 @@ struct fabric_ops {
 /* Says so; returns ERR_CONNECTION. */
 int fabric_peer_has_gone(const struct fabric_link *link);
 
+/* The fabric that carries an address, faulty or not. */
+const struct fabric_ops *fabric_ops_of(const struct fabric_address *address);
+
+extern const struct fabric_ops fabric_faulty_ops;
 extern const struct fabric_ops fabric_shm_ops;
 extern const struct fabric_ops fabric_tcp_ops;
 

@@ -42,7 +42,8 @@ void place_prepare(struct place *place, const char *fabric)
 	strcpy(place->folder, "/tmp/catfish-fabric-XXXXXX");
 	MUST(mkdtemp(place->folder));
 	snprintf(place->path, sizeof(place->path), "%s/sock", place->folder);
-	if (!strcmp(fabric, "shm"))
+	place->is_faulty = !strcmp(fabric, "faulty");
+	if (!strcmp(fabric, "shm") || place->is_faulty)
 		snprintf(place->address, sizeof(place->address), "shm://%s",
 			 place->path);
 	else
@@ -60,6 +61,9 @@ void place_listen(struct place *place)
 
 	int error = fabric_listen(place->address, &options, &place->listener);
 	ck_assert_msg(!error, "%s: %s", place->address, err_text());
+	snprintf(place->client_address, sizeof(place->client_address), "%s%s",
+		 place->is_faulty ? "faulty:1:" : "",
+		 fabric_listener_address(place->listener));
 }
 
 void place_open(struct place *place, const char *fabric)
@@ -79,7 +83,7 @@ void place_close(struct place *place)
 
 const char *place_address(const struct place *place)
 {
-	return fabric_listener_address(place->listener);
+	return place->client_address;
 }
 
 void dial_init(struct dial *dial, const char *address)

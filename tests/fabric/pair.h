@@ -31,12 +31,15 @@ struct place {
 	struct fabric_region region;
 	uint8_t *memory; /* the region, to be written */
 	struct fabric_listener *listener;
+	char client_address[160];
+	bool is_faulty;
 	/* May be set before listening and before connecting. */
 	uint32_t server_inbox_size;
 	uint32_t client_inbox_size;
 };
 
-/* Makes a place of a fabric, "shm" or "tcp", and listens at it. */
+/* Makes a place of a fabric, "shm" or "tcp", and listens at it; "faulty" is shm
+ * with clients whose links are faulty. */
 void place_open(struct place *place, const char *fabric);
 
 /* The same without listening. */

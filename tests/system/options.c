@@ -20,7 +20,7 @@ static const char help[] =
 	"  --seed N           of writes and queries [1]\n"
 	"  --writers N        connections that write [2]\n"
 	"  --readers N        connections that search, by each path [1]\n"
-	"  --fabric shm|tcp|ADDR\n"
+	"  --fabric shm|tcp|faulty|ADDR\n"
 	"                     that all connect by [shm]; an address, such as\n"
 	"                     verbs://HOST:0, is one more for the server\n"
 	"  --paths LIST       of messaging,copy,mapped [all of the fabric]\n"
@@ -163,8 +163,10 @@ static int take(struct options *options, enum option_code code, char *value)
 
 static int take_fabric(struct options *options, const char *name)
 {
-	options->fabric = name;
-	if (strstr(name, "://") || !strcmp(name, "shm") || !strcmp(name, "tcp"))
+	options->is_faulty = strcmp(name, "faulty") == 0;
+	options->fabric = options->is_faulty ? "shm" : name;
+	if (options->is_faulty || strstr(name, "://") || !strcmp(name, "shm") ||
+	    !strcmp(name, "tcp"))
 		return 0;
 	return err_set(ERR_USAGE, "there is no fabric '%s'", name);
 }
@@ -200,17 +202,19 @@ static int take_setting(struct environment *environment, char *setting)
 }
 
 /* The paths that there are, from the first on. */
-static int path_count(const char *fabric)
+static int path_count(const struct options *options)
 {
-	if (!strncmp(fabric, "tcp", 3))
+	if (!strncmp(options->fabric, "tcp", 3))
 		return PATH_MESSAGING + 1;
-	return strncmp(fabric, "shm", 3) ? PATH_COPY + 1 : PATH_COUNT;
+	return options->is_faulty || strncmp(options->fabric, "shm", 3)
+		       ? PATH_COPY + 1
+		       : PATH_COUNT;
 }
 
 static int check(struct options *options)
 {
 	const bool *paths = options->paths;
-	int count = path_count(options->fabric);
+	int count = path_count(options);
 
 	for (int path = count; path < PATH_COUNT; path++)
 		if (paths[path])

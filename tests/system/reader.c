@@ -14,9 +14,16 @@
 #include "base/random.h"
 #include "tests/system/stage.h"
 
+enum {
+	/* A faulty link breaks once in so many. */
+	OPERATIONS_PER_BREAK = 2000,
+	CONNECTS_MAX = 10,
+};
+
 struct asker {
 	struct stage *stage;
 	struct reader *reader;
+	unsigned number;
 	struct random random;
 	struct catfish *server;
 	uint64_t previous;
@@ -24,13 +31,14 @@ struct asker {
 	uint64_t item_count, item_room;
 };
 
-static struct catfish *connect_by(const struct stage *stage, enum path path);
+static struct catfish *connect_by(const struct stage *stage, unsigned number);
 static void ask(struct asker *a);
 static struct catfish_query choose_query(struct asker *a);
 static void ask_for_nearest(struct asker *a, struct answer_record *head);
 static int take_item(void *context, int64_t id, const double *box);
 static catfish_neighbour take_neighbour;
 static bool pass_on(struct asker *a, const struct answer_record *head);
+static void connect_again(struct asker *a);
 static void rest(void);
 
 void reader_run(struct stage *stage, unsigned number)
@@ -39,7 +47,8 @@ void reader_run(struct stage *stage, unsigned number)
 
 	a->stage = stage;
 	a->reader = &stage->reader[number];
-	a->server = connect_by(stage, a->reader->path);
+	a->number = number;
+	a->server = connect_by(stage, number);
 	random_seed(&a->random, stage->seed * 1000 + WRITERS_MAX + number);
 	while (!atomic_load(&stage->ending))
 		ask(a);
@@ -49,19 +58,32 @@ void reader_run(struct stage *stage, unsigned number)
 	free(a);
 }
 
-static struct catfish *connect_by(const struct stage *stage, enum path path)
+static struct catfish *connect_by(const struct stage *stage, unsigned number)
 {
-	static const struct catfish_options options[PATH_COUNT] = {
+	/* The only reader by copy has the cache that users have; of several,
+	 * others have none, or one that is always full. */
+	static const uint64_t cache_sizes[] = {16384, 0, CATFISH_NO_CACHE};
+	static const struct catfish_options ways[PATH_COUNT] = {
 		[PATH_MESSAGING] = {.path = CATFISH_PATH_MESSAGING},
 		[PATH_COPY] = {.path = CATFISH_PATH_OFFLOAD,
 			       .offload = CATFISH_OFFLOAD_COPY},
 		[PATH_MAPPED] = {.path = CATFISH_PATH_OFFLOAD,
 				 .offload = CATFISH_OFFLOAD_MAPPED},
 	};
+	enum path path = stage->reader[number].path;
+	struct catfish_options options = ways[path];
+	char address[sizeof(stage->address) + 64];
 	struct catfish *server;
 
-	if (!catfish_connect(stage->address, &options[path], &server))
-		return server;
+	options.cache_size = cache_sizes[number % 3];
+	snprintf(address, sizeof(address), "%s", stage->address);
+	if (stage->is_faulty)
+		snprintf(address, sizeof(address), "faulty:%" PRIu64 ":%d:%s",
+			 stage->seed, OPERATIONS_PER_BREAK, stage->address);
+	/* Each try is another link with other faults. */
+	for (int tries = stage->is_faulty ? CONNECTS_MAX : 1; tries; tries--)
+		if (!catfish_connect(address, &options, &server))
+			return server;
 	fprintf(stderr, "%s reader: %s\n", path_name[path],
 		catfish_error_text());
 	_exit(1);
@@ -134,6 +156,10 @@ static void ask(struct asker *a)
 	bool lost = error == CATFISH_ERROR_CONNECTION ||
 		    error == CATFISH_ERROR_PROTOCOL;
 
+	if (lost && a->stage->is_faulty) {
+		connect_again(a);
+		return;
+	}
 	if (lost)
 		fprintf(stderr, "%s reader: %s\n", path_name[a->reader->path],
 			head.failure);
@@ -143,6 +169,13 @@ static void ask(struct asker *a)
 	 * searches are. */
 	if (!head.answer.count)
 		rest();
+}
+
+/* What was broken on purpose. */
+static void connect_again(struct asker *a)
+{
+	catfish_close(a->server);
+	a->server = connect_by(a->stage, a->number);
 }
 
 static void rest(void)

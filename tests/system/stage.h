@@ -88,7 +88,7 @@ struct stage {
 	uint64_t items;
 	unsigned changes;
 	char address[128];
-	bool paths[PATH_COUNT];
+	bool is_faulty; /* readers have links that tear, delay and break */
 
 	uint64_t first_version; /* of the empty tree */
 	_Atomic bool ending;

@@ -123,6 +123,7 @@ static void make_stage(struct run *run)
 		exit(99);
 	}
 	stage->seed = options->seed;
+	stage->is_faulty = options->is_faulty;
 	stage->items = options->items;
 	stage->changes = (unsigned)options->changes;
 	stage->writers = (unsigned)options->writers;
@@ -366,8 +367,8 @@ static void print_settings(const struct options *options)
 	       "setting: %s, %" PRIu64 " writers of 1 to %" PRIu64
 	       " items, %" PRIu64 " readers by each path, %.3g s, region %s, "
 	       "lease %s\n",
-	       options->seed, options->fabric, options->writers,
-	       options->changes, options->readers,
+	       options->seed, options->is_faulty ? "faulty" : options->fabric,
+	       options->writers, options->changes, options->readers,
 	       (double)options->time_ns / NS_PER_S, options->memory,
 	       options->lease);
 }
