@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,30 +14,43 @@
 #include "base/err.h"
 #include "base/huge_memory.h"
 
-static int make_mappable(struct region_memory *memory);
+enum { HUGE_PAGE_SIZE = 2 << 20 };
+
+static bool make_memfd(struct region_memory *memory, uint64_t size,
+		       unsigned fd_flags, int map_flags);
 static int no_memory(uint64_t size);
 
 int region_memory_init(struct region_memory *memory, uint64_t size,
 		       bool is_mappable)
 {
+	const unsigned huge_fd = MFD_HUGETLB | MFD_HUGE_2MB;
+	uint64_t huge =
+		(size + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE * HUGE_PAGE_SIZE;
+
 	*memory = (struct region_memory){.size = size, .fd = -1};
-	if (is_mappable)
-		return make_mappable(memory);
-	memory->bytes = huge_memory_map(size);
-	return memory->bytes ? 0 : no_memory(size);
+	if (!is_mappable) {
+		memory->bytes = huge_memory_map(size);
+		return memory->bytes ? 0 : no_memory(size);
+	}
+	/* Reserved pages are all taken at once, or there are too few. */
+	memory->is_reserved = make_memfd(memory, huge, huge_fd, 0);
+	if (memory->is_reserved || make_memfd(memory, size, 0, MAP_NORESERVE))
+		return 0;
+	return no_memory(size);
 }
 
-static int make_mappable(struct region_memory *memory)
+static bool make_memfd(struct region_memory *memory, uint64_t size,
+		       unsigned fd_flags, int map_flags)
 {
-	int fd =
-		memfd_create("catfish-region", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("catfish-region",
+			      MFD_CLOEXEC | MFD_ALLOW_SEALING | fd_flags);
 	if (fd < 0)
-		return err_set(ERR_SYSTEM, "memfd_create: %s", strerror(errno));
-	if (ftruncate(fd, (off_t)memory->size))
+		return false;
+	if (ftruncate(fd, (off_t)size))
 		goto close_fd;
-	memory->bytes = mmap(NULL, memory->size, PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (memory->bytes == MAP_FAILED)
+	void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | map_flags, fd, 0);
+	if (bytes == MAP_FAILED)
 		goto close_fd;
 	if (fcntl(fd, F_ADD_SEALS,
 		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
@@ -44,16 +58,17 @@ static int make_mappable(struct region_memory *memory)
 		goto unmap;
 	/* A wish, which systems grant for such memory only where they were told
 	 * to. */
-	madvise(memory->bytes, memory->size, MADV_HUGEPAGE);
+	madvise(bytes, size, MADV_HUGEPAGE);
+	memory->bytes = bytes;
+	memory->size = size;
 	memory->fd = fd;
-	return 0;
+	return true;
 
 unmap:
-	munmap(memory->bytes, memory->size);
+	munmap(bytes, size);
 close_fd:
-	no_memory(memory->size);
 	close(fd);
-	return ERR_NO_MEMORY;
+	return false;
 }
 
 static int no_memory(uint64_t size)

@@ -91,9 +91,10 @@ void rtree_describe(const struct rtree *tree, struct rtree_region *region)
 {
 	*region = (struct rtree_region){
 		.memory = tree->region.pages,
-		.size = tree->region.size,
+		.size = tree->region.memory.size,
 		.page_count = tree->region.page_count,
 		.fd = tree->region.memory.fd,
+		.is_reserved = tree->region.memory.is_reserved,
 		.identity = tree->region.identity,
 		.lease_ns = tree->region.lease_ns,
 	};

@@ -41,18 +41,19 @@ uint64_t rtree_size_min(void);
 uint64_t rtree_size_forecast(uint64_t item_count);
 
 /* Makes an empty tree, version 1, in a region of its own that is taken from
- * the system as it fills.  The calling thread becomes the region's
- * owner and must outlive it.  ERR_USAGE when the size is below
- * rtree_size_min(), ERR_NO_MEMORY. */
+ * the system as it fills, unless there are reserved 2 MiB pages for it.  The
+ * calling thread becomes the region's owner and must outlive it.  ERR_USAGE
+ * when the size is below rtree_size_min(), ERR_NO_MEMORY. */
 int rtree_create(const struct rtree_options *options, struct rtree **tree);
 void rtree_destroy(struct rtree *tree);
 
 /* The region, for a fabric to give to clients. */
 struct rtree_region {
 	const void *memory;
-	uint64_t size;
+	uint64_t size; /* all its pages, and perhaps a little more */
 	uint64_t page_count;
-	int fd; /* of the sealed memfd, or -1 */
+	int fd;		  /* of the sealed memfd, or -1 */
+	bool is_reserved; /* on 2 MiB pages that the machine had reserved */
 	uint64_t identity;
 	uint64_t lease_ns;
 };

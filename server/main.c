@@ -129,6 +129,13 @@ static int serve(const struct options *options, struct rtree *tree,
 	return error;
 }
 
+static const char *pages_word(const struct rtree_region *region)
+{
+	if (region->fd < 0)
+		return "transparent";
+	return region->is_reserved ? "2MiB" : "4KiB";
+}
+
 /* What is lost with the process, in the words of the ready line. */
 static void print_region(const struct options *options)
 {
@@ -164,9 +171,10 @@ static int say_ready(const struct options *options, const struct server *server)
 	for (size_t i = 0; i < options->server.address_count; i++)
 		printf(" %s", server_address(server, i));
 	printf(" items=%" PRIu64 " version=%" PRIu64
-	       " memory=%s threads=%u lease=%gms ",
+	       " memory=%s pages=%s threads=%u lease=%gms ",
 	       root.item_count, root.version,
-	       size_word(memory, server->region.size), options->server.threads,
+	       size_word(memory, server->region.size),
+	       pages_word(&server->region), options->server.threads,
 	       (double)server->region.lease_ns / 1e6);
 	print_region(options);
 	return program_finish_output();

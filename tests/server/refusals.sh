@@ -117,7 +117,7 @@ start_server --listen "$shm" --listen tcp://127.0.0.1:0 --region "$region" \
 	--memory 16M --socket-mode 0640
 cp "$folder/ready" "$folder/err"
 if [ "$(wc -l <"$folder/ready")" -eq 1 ] &&
-	grep -q "^catfishd ready: $shm tcp://127.0.0.1:[1-9][0-9]* items=0 version=1 memory=16.0MiB threads=[1-9][0-9]* lease=50ms region=$region (saved at SIGTERM; .* lost if killed)\$" "$folder/ready"; then
+	grep -q "^catfishd ready: $shm tcp://127.0.0.1:[1-9][0-9]* items=0 version=1 memory=16.0MiB pages=[24][MK]iB threads=[1-9][0-9]* lease=50ms region=$region (saved at SIGTERM; .* lost if killed)\$" "$folder/ready"; then
 	ok "one line says that it is ready"
 else
 	not_ok "one line says that it is ready" "but not like this:"
