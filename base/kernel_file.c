@@ -30,8 +30,8 @@ static size_t read_text(char *text, size_t size, const char *path)
 	return length;
 }
 
-static int read_file(char *text, size_t size, const char *format,
-		     va_list arguments)
+static int __attribute__((format(printf, 3, 0)))
+read_file(char *text, size_t size, const char *format, va_list arguments)
 {
 	char path[PATH_MAX];
 
