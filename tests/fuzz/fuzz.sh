@@ -4,16 +4,22 @@
 # Fuzz targets.
 #
 #	fuzz.sh
-#		runs all of them on random inputs of a fixed seed; prints TAP
-#	fuzz.sh --libfuzzer TARGET [ARGUMENT...]
+#		runs all of them on the inputs that are kept and on random ones
+#		of a fixed seed; prints TAP
+#	fuzz.sh --libfuzzer TARGET FOLDER [ARGUMENT...]
 #		builds one with clang and libFuzzer, AddressSanitizer and
 #		UBSan, as ./fuzz-TARGET, and runs it with these arguments, such
-#		as a folder for its corpus and -max_total_time=60
+#		as -max_total_time=60; its corpus is in FOLDER, which gets the
+#		inputs that are kept
+#	fuzz.sh --keep TARGET FOLDER
+#		after that: keeps as few inputs of FOLDER as reach all that they
+#		reach together, in TARGET.corpus
 #
-# Both need a build tree: the current folder, or $top_builddir.
+# All need a build tree: the current folder, or $top_builddir.
 
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-.}
+export top_srcdir top_builddir
 targets="operations region"
 
 fail() {
@@ -54,15 +60,43 @@ build() {
 		-lm -o "fuzz-$1"
 }
 
+# An input is a line of TARGET.corpus, two hexadecimal digits a byte.
+unpack() { # unpack TARGET FOLDER
+	mkdir -p "$2"
+	perl -e 'while (<STDIN>) {
+		chomp;
+		next if /^#/;
+		open my $to, ">:raw", sprintf("%s/kept-%04d", $ARGV[0], $.) or die;
+		print $to pack("H*", $_);
+	}' "$2" <"$top_srcdir/tests/fuzz/$1.corpus"
+}
+
+keep() { # keep TARGET FOLDER
+	kept=$top_srcdir/tests/fuzz/$1.corpus
+	work=$(mktemp -d) || fail "no temporary folder"
+	"./fuzz-$1" -set_cover_merge=1 "$work" "$2" ||
+		fail "run it with --libfuzzer first"
+	{
+		echo "# SPDX-License-Identifier: BSD-2-Clause"
+		perl -0777 -ne 'print unpack("H*", $_), "\n"' "$work"/* | sort
+	} >"$kept"
+	rm -r "$work"
+}
+
 case ${1:-} in
 "")
 	run_all
 	;;
 --libfuzzer)
 	target=${2:?which target: $targets}
-	shift 2
+	folder=${3:?which folder for its corpus}
+	shift 3
 	build "$target" || fail "$target can't be built"
-	exec "./fuzz-$target" "$@"
+	unpack "$target" "$folder" || fail "no folder $folder"
+	exec "./fuzz-$target" "$folder" "$@"
+	;;
+--keep)
+	keep "${2:?which target: $targets}" "${3:?which folder}"
 	;;
 *)
 	sed -n 's/^#\t\(fuzz\.sh.*\)/usage: \1/p' "$0" >&2

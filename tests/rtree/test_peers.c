@@ -372,7 +372,7 @@ static size_t items_max(enum shape shape)
 	case SHAPE_POINTS:
 	case SHAPE_LINES:
 	case SHAPE_CLUSTERS:
-		return 20000;
+		return 20000 / TEST_SLOWDOWN;
 	default:
 		return 2000;
 	}
