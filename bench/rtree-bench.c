@@ -26,7 +26,7 @@
 #include "rtree/kernel.h"
 #include "rtree/rtree.h"
 
-enum { NEAREST_COUNT = 10, GROUP = 256, SETS_MAX = 8 };
+enum { NEAREST_COUNT = 10, GROUP = 32, SETS_MAX = 8 };
 
 /* Queries, and what they are called in the output. */
 struct query_set {
@@ -197,14 +197,14 @@ static int count(struct bench *b)
 	return 0;
 }
 
-/* Ids of a group come mixed, so each is stored with its query's number. */
+/* Ids of a group come leaf by leaf, of one query or another. */
 struct group {
 	struct bench *bench;
-	size_t base;
-	struct group_hit {
+	size_t base; /* the group's first query */
+	struct group_run {
 		size_t query;
-		int64_t id;
-	} * hits;
+		size_t end; /* of its ids from this leaf */
+	} * runs;
 	size_t count;
 	size_t capacity;
 };
@@ -214,18 +214,34 @@ static int store_group(void *context, size_t query, const struct node *leaf,
 {
 	struct group *g = context;
 
-	if (g->count + NODE_LANES > g->capacity) {
-		g->capacity = 2 * (g->count + NODE_LANES);
-		struct group_hit *grown =
-			realloc(g->hits, g->capacity * sizeof(*grown));
+	if (g->count == g->capacity) {
+		g->capacity = 2 * g->capacity + 64;
+		struct group_run *grown =
+			realloc(g->runs, g->capacity * sizeof(*grown));
 		if (!grown)
 			return err_set(ERR_NO_MEMORY, "no memory for ids");
-		g->hits = grown;
+		g->runs = grown;
 	}
-	for (; hits; hits &= hits - 1)
-		g->hits[g->count++] = (struct group_hit){
-			g->base + query, leaf->id[__builtin_ctzll(hits)]};
-	return 0;
+	int error = store_ids(g->bench, leaf, hits);
+	g->runs[g->count++] =
+		(struct group_run){g->base + query, g->bench->ids_count};
+	return error;
+}
+
+static void sum_group(struct group *g)
+{
+	struct bench *b = g->bench;
+	size_t i = 0;
+
+	for (size_t run = 0; run < g->count; run++) {
+		size_t end = g->runs[run].end;
+		uint64_t sum = end - i;
+		for (; i < end; i++)
+			sum += (uint64_t)b->ids[i];
+		b->checksum += sum * (g->runs[run].query + 1);
+	}
+	b->hits += b->ids_count;
+	b->ids_count = g->count = 0;
 }
 
 static int search_groups(struct bench *b)
@@ -234,22 +250,17 @@ static int search_groups(struct bench *b)
 	struct rect queries[GROUP];
 	int error = 0;
 
-	for (g.base = 0; !error && g.base < b->queries->count;
-	     g.base += GROUP) {
+	for (; !error && g.base < b->queries->count; g.base += GROUP) {
 		size_t size = b->queries->count - g.base;
 		size = size < GROUP ? size : GROUP;
 		for (size_t q = 0; q < size; q++)
 			queries[q] = b->queries->items[g.base + q].rect;
-		g.count = 0;
 		error = rtree_search_group(b->tree, &b->pin.root, queries, size,
 					   RELATION_INTERSECTS, store_group,
 					   &g);
-		for (size_t i = 0; i < g.count; i++)
-			b->checksum += (g.hits[i].query + 1) *
-				       ((uint64_t)g.hits[i].id + 1);
-		b->hits += g.count;
+		sum_group(&g);
 	}
-	free(g.hits);
+	free(g.runs);
 	b->operations = b->queries->count;
 	return error;
 }
@@ -599,7 +610,7 @@ static const char help[] =
 	"  bulk             loads all items at once\n"
 	"  search           lists what intersects each query\n"
 	"  count            only counts it\n"
-	"  group            lists it for 256 queries at a time\n"
+	"  group            lists it for 32 queries at a time\n"
 	"  dependent        as search, each after the last has wholly ended\n"
 	"  nearest          the 10 items nearest to each query's lower corner\n"
 	"  insert           inserts all items into an empty tree\n"

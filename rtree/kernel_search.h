@@ -115,9 +115,12 @@ struct group_visit {
 
 enum {
 	GROUP_SIZE = 32,
-	/* Room for what a block pushes, and for one visit on top of that to
-	 * be followed to the leaves. */
-	GROUP_VISITS_MAX = GROUP_SIZE * NODE_LANES + VISITS_MAX,
+	/* With so many nodes on their way into the cache there is enough to
+	 * do, and more would drive each other out again. */
+	GROUP_AHEAD = 4 * GROUP_SIZE,
+	/* Room for what a block pushes then, and for one visit on top of that
+	 * to be followed to the leaves. */
+	GROUP_VISITS_MAX = GROUP_AHEAD + GROUP_SIZE * NODE_LANES + VISITS_MAX,
 };
 
 /* The visits still to be made for a group of searches.  They are made in
@@ -128,15 +131,13 @@ struct group {
 	struct group_visit stack[GROUP_VISITS_MAX];
 };
 
-/* How many visits to make next: as many as there is room for all their
- * children, or else one, which is followed to the leaves before the next. */
+/* How many visits to make next: a block, or else one, which is followed to the
+ * leaves before the next. */
 INLINE size_t block_size(const struct group *group)
 {
-	size_t size = group->depth < GROUP_SIZE ? group->depth : GROUP_SIZE;
-
-	if (group->depth - size + size * NODE_LANES <= GROUP_SIZE * NODE_LANES)
-		return size;
-	return 1;
+	if (group->depth > GROUP_AHEAD)
+		return 1;
+	return group->depth < GROUP_SIZE ? group->depth : GROUP_SIZE;
 }
 
 INLINE void group_push(struct group *group, const struct node *pages,
