@@ -2,7 +2,6 @@
 #include "server/options.h"
 
 #include <getopt.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/dimensions.h"
 #include "base/err.h"
+#include "base/parallel.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "fabric/fabric.h"
@@ -125,15 +125,6 @@ void options_free(struct options *options)
 	free(options->server.addresses);
 }
 
-static unsigned processor_count(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return 1;
-	return (unsigned)CPU_COUNT(&set);
-}
-
 /* Bytes of memory, and of swap too if it is asked for. */
 static uint64_t machine_memory(bool with_swap)
 {
@@ -150,7 +141,7 @@ static void set_defaults(struct options *options)
 	*options = (struct options){
 		.server =
 			{
-				.threads = processor_count(),
+				.threads = parallel_processors(),
 				.socket_mode = SOCKET_MODE_DEFAULT,
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
 			},
