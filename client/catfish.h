@@ -141,7 +141,7 @@ enum catfish_relation {
 };
 
 struct catfish_query {
-	double box[2 * CATFISH_DIMENSIONS];
+	double box[2 * CATFISH_DIMENSIONS]; /* min = max: a point */
 	enum catfish_relation relation;
 	uint64_t limit; /* items at most, any of those that match; 0: all */
 };

@@ -30,7 +30,9 @@ static struct {
 	bool has_box;
 	const char *wkt;
 	const char *queries;
-	double point[DIMENSIONS];
+	double at[DIMENSIONS]; /* --point: the box is this point */
+	bool has_at;
+	double point[DIMENSIONS]; /* --nearest */
 	bool has_point;
 	uint64_t k;
 	bool has_k;
@@ -63,6 +65,14 @@ static const struct command_option query_options[] = {
 		.take = options_take_rect,
 		.to = &options.box,
 		.given = &options.has_box,
+	},
+	{
+		.name = "point",
+		.value = POINT_VALUE,
+		.help = "find items that hold this point",
+		.take = options_take_point,
+		.to = &options.at,
+		.given = &options.has_at,
 	},
 	{
 		.name = "wkt",
@@ -202,6 +212,7 @@ static int run_begin(struct run *run);
 static void run_end(struct run *run);
 static int ask_all(struct run *run);
 static int ask_nearest(struct run *run);
+static int ask_point(struct run *run);
 static int ask_geometry(struct run *run);
 static int ask_each(struct run *run);
 static int ask(struct run *run, int64_t id, const struct rect *box);
@@ -233,15 +244,16 @@ static int query_run(const char *operand)
 
 static int check_options(void)
 {
-	int ways = options.has_box + !!options.wkt + !!options.queries +
-		   options.has_point;
+	int ways = options.has_box + options.has_at + !!options.wkt +
+		   !!options.queries + options.has_point;
 
 	if (ways == 0)
-		return err_set(ERR_USAGE, "find what? give --bbox, --wkt, "
-					  "--queries or --nearest");
+		return err_set(ERR_USAGE, "find what? give --bbox, --point, "
+					  "--wkt, --queries or --nearest");
 	if (ways > 1)
-		return err_set(ERR_USAGE, "--bbox, --wkt, --queries and "
-					  "--nearest exclude each other");
+		return err_set(ERR_USAGE,
+			       "--bbox, --point, --wkt, --queries and "
+			       "--nearest exclude each other");
 	int error = check_nearest();
 	if (error)
 		return error;
@@ -341,6 +353,8 @@ static int ask_all(struct run *run)
 		error = ask_each(run);
 	else if (options.wkt)
 		error = ask_geometry(run);
+	else if (options.has_at)
+		error = ask_point(run);
 	else
 		error = ask(run, 0, &options.box);
 	if (!error && !options.count)
@@ -364,6 +378,16 @@ static int ask_nearest(struct run *run)
 	if (options.explain)
 		explain(&search, &answer);
 	return 0;
+}
+
+/* A point is a rectangle without extent. */
+static int ask_point(struct run *run)
+{
+	struct rect box;
+
+	memcpy(box.min, options.at, sizeof(box.min));
+	memcpy(box.max, options.at, sizeof(box.max));
+	return ask(run, 0, &box);
 }
 
 static int ask_geometry(struct run *run)
@@ -563,6 +587,7 @@ const struct command query_command = {
 	.name = "query",
 	.summary = "find items by rectangles, a geometry or a point",
 	.usage = "--bbox " RECT_VALUE " [options]\n"
+		 "--point " POINT_VALUE " [options]\n"
 		 "--wkt GEOMETRY [options]\n"
 		 "--queries FILE.csv [options]\n"
 		 "--nearest " POINT_VALUE " [--k N] [options]",

@@ -52,11 +52,12 @@ usage "a value that is not wanted is noticed" "--count takes no value" \
 	catfish query --bbox $box --count=3
 usage "words that aren't wanted are refused" "unexpected word 'x'" \
 	catfish query --bbox $box x
-usage "a query needs something to find" "--bbox, --wkt, --queries or" \
+usage "a query needs something to find" "--bbox, --point, --wkt, --queries or" \
 	catfish query
 for pair in "--bbox $box --wkt POINT(0%0)" "--bbox $box --queries q.csv" \
 	"--wkt POINT(0%0) --queries q.csv" "--bbox $box --nearest 0,0" \
-	"--wkt POINT(0%0) --nearest 0,0" "--queries q.csv --nearest 0,0" \
+	"--wkt POINT(0%0) --nearest 0,0" "--bbox $box --point 0,0" \
+	"--point 0,0 --nearest 0,0" "--queries q.csv --nearest 0,0" \
 	"--nearest 0,0 --relation within" "--nearest 0,0 --limit 3" \
 	"--nearest 0,0 --count"; do
 	# shellcheck disable=SC2046,SC2086

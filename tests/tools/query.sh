@@ -40,6 +40,11 @@ ask_everything() { # ask_everything WAY OPTION...
 	run catfish query "$@" -o csv --bbox 3,3,4,4 --relation intersects
 	is "$way: a point is found" status 0 \
 		sorted "$(lines $header $point $large)"
+	run catfish query "$@" -o csv --point 1,1
+	is "$way: a point on edges and corners finds what they belong to" \
+		status 0 sorted "$(lines $header $one $two $large)" err ""
+	run catfish query "$@" --point 3.5,3.5 --relation within --count
+	is "$way: an item that is the point lies in it" status 0 out 1
 	run catfish query "$@" -o csv --bbox 0.5,0.5,1,1 --relation contains
 	is "$way: edges count when an item contains the query" status 0 \
 		sorted "$(lines $header $one $large)"
