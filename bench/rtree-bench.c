@@ -175,23 +175,47 @@ static int search_dependent(struct bench *b)
 	return search_each(b, true);
 }
 
-static int count_hits(void *context, const struct node *leaf, uint64_t hits)
-{
-	(void)leaf;
-	*(uint64_t *)context += (uint64_t)__builtin_popcountll(hits);
-	return 0;
-}
-
 static int count(struct bench *b)
 {
 	for (size_t q = 0; q < b->queries->count; q++) {
-		uint64_t hits = 0;
-		int error = rtree_search(
-			b->tree, &b->pin.root, &b->queries->items[q].rect,
-			RELATION_INTERSECTS, count_hits, &hits);
+		uint64_t hits;
+		int error = rtree_count(b->tree, &b->pin.root,
+					&b->queries->items[q].rect,
+					RELATION_INTERSECTS, &hits);
 		if (error)
 			return error;
 		b->hits += hits;
+	}
+	b->operations = b->queries->count;
+	return 0;
+}
+
+/* The rectangles of the queries from 'base' on, as many as make a group;
+ * returns how many. */
+static size_t take_group(const struct bench *b, size_t base,
+			 struct rect queries[GROUP])
+{
+	size_t size = b->queries->count - base;
+
+	size = size < GROUP ? size : GROUP;
+	for (size_t q = 0; q < size; q++)
+		queries[q] = b->queries->items[base + q].rect;
+	return size;
+}
+
+static int count_groups(struct bench *b)
+{
+	struct rect queries[GROUP];
+	uint64_t hits[GROUP];
+
+	for (size_t base = 0; base < b->queries->count; base += GROUP) {
+		size_t size = take_group(b, base, queries);
+		int error = rtree_count_group(b->tree, &b->pin.root, queries,
+					      size, RELATION_INTERSECTS, hits);
+		if (error)
+			return error;
+		for (size_t q = 0; q < size; q++)
+			b->hits += hits[q];
 	}
 	b->operations = b->queries->count;
 	return 0;
@@ -251,10 +275,7 @@ static int search_groups(struct bench *b)
 	int error = 0;
 
 	for (; !error && g.base < b->queries->count; g.base += GROUP) {
-		size_t size = b->queries->count - g.base;
-		size = size < GROUP ? size : GROUP;
-		for (size_t q = 0; q < size; q++)
-			queries[q] = b->queries->items[g.base + q].rect;
+		size_t size = take_group(b, g.base, queries);
 		error = rtree_search_group(b->tree, &b->pin.root, queries, size,
 					   RELATION_INTERSECTS, store_group,
 					   &g);
@@ -262,6 +283,17 @@ static int search_groups(struct bench *b)
 	}
 	free(g.runs);
 	b->operations = b->queries->count;
+	return error;
+}
+
+static int add_nearest(struct bench *b, size_t query, struct nearest *nearest)
+{
+	int error = reserve_ids(b, nearest->found_count);
+
+	for (size_t i = 0; !error && i < nearest->found_count; i++)
+		b->ids[b->ids_count++] = nearest->found[i].item.id;
+	nearest_end(nearest);
+	sum_ids(b, query);
 	return error;
 }
 
@@ -273,16 +305,34 @@ static int nearest(struct bench *b)
 					  b->queries->items[q].rect.min,
 					  NEAREST_COUNT, &nearest);
 		if (!error)
-			error = reserve_ids(b, nearest.found_count);
+			error = add_nearest(b, q, &nearest);
 		if (error)
 			return error;
-		for (size_t i = 0; i < nearest.found_count; i++)
-			b->ids[b->ids_count++] = nearest.found[i].item.id;
-		nearest_end(&nearest);
-		sum_ids(b, q);
 	}
 	b->operations = b->queries->count;
 	return 0;
+}
+
+static int nearest_groups(struct bench *b)
+{
+	static struct nearest nearest[GROUP];
+	double points[GROUP][DIMENSIONS];
+	struct rect queries[GROUP];
+	int error = 0;
+
+	for (size_t base = 0; !error && base < b->queries->count;
+	     base += GROUP) {
+		size_t size = take_group(b, base, queries);
+		for (size_t q = 0; q < size; q++)
+			memcpy(points[q], queries[q].min, sizeof(points[q]));
+		error = rtree_nearest_group(b->tree, &b->pin.root,
+					    (const double(*)[DIMENSIONS])points,
+					    size, NEAREST_COUNT, nearest);
+		for (size_t q = 0; !error && q < size; q++)
+			error = add_nearest(b, base + q, &nearest[q]);
+	}
+	b->operations = b->queries->count;
+	return error;
 }
 
 /* --- Writing phases ------------------------------------------------------ */
@@ -465,9 +515,11 @@ static const struct phase {
 	{"bulk", bulk, true, false},
 	{"search", search, false, true},
 	{"count", count, false, true},
+	{"count-group", count_groups, false, true},
 	{"group", search_groups, false, true},
 	{"dependent", search_dependent, false, true},
 	{"nearest", nearest, false, true},
+	{"nearest-group", nearest_groups, false, true},
 	{"insert", insert_all, true, false},
 	{"search-after", search, false, true},
 	{"group-after", search_groups, false, true},
@@ -610,9 +662,11 @@ static const char help[] =
 	"  bulk             loads all items at once\n"
 	"  search           lists what intersects each query\n"
 	"  count            only counts it\n"
+	"  count-group      counts it for 32 queries at a time\n"
 	"  group            lists it for 32 queries at a time\n"
 	"  dependent        as search, each after the last has wholly ended\n"
 	"  nearest          the 10 items nearest to each query's lower corner\n"
+	"  nearest-group    finds them for 32 points at a time\n"
 	"  insert           inserts all items into an empty tree\n"
 	"  search-after, group-after, dependent-after\n"
 	"                   the same in that tree\n"
@@ -760,7 +814,8 @@ static int run_all(struct bench *b)
 int main(int argc, char **argv)
 {
 	struct bench b = {
-		.phases = "bulk,search,count,group,dependent,nearest,insert,"
+		.phases = "bulk,search,count,count-group,group,dependent,"
+			  "nearest,nearest-group,insert,"
 			  "search-after,group-after,dependent-after,update,"
 			  "mixed,delete",
 		.batch = 1,

@@ -96,11 +96,26 @@ int rtree_search_group(const struct rtree *tree, const struct root *root,
 		       enum relation relation, walk_group_found *found,
 		       void *context);
 
+/* Counts the items that a search would find; '*count', or one for each query,
+ * is what it counted. */
+int rtree_count(const struct rtree *tree, const struct root *root,
+		const struct rect *query, enum relation relation,
+		uint64_t *count);
+int rtree_count_group(const struct rtree *tree, const struct root *root,
+		      const struct rect *queries, size_t count,
+		      enum relation relation, uint64_t *counts);
+
 /* Searches for the 'k' items nearest to a point; '*nearest' has them in order,
  * and is to be ended by nearest_end(). */
 int rtree_nearest(const struct rtree *tree, const struct root *root,
 		  const double point[DIMENSIONS], uint64_t k,
 		  struct nearest *nearest);
+
+/* The same for several points at once, interleaved: for each there is a struct
+ * nearest, to be ended. When it fails none has to be. */
+int rtree_nearest_group(const struct rtree *tree, const struct root *root,
+			const double (*points)[DIMENSIONS], size_t count,
+			uint64_t k, struct nearest *nearest);
 
 /* --- Writing ------------------------------------------------------------ */
 
