@@ -36,10 +36,14 @@ cells_of(const struct node_header *header, const struct rect *rect)
 		cells.max[1] = _mm256_broadcastb_epi8(_mm_srli_si128(box, 12));
 		return cells;
 	}
-	struct grid_box box = grid_box(header, rect);
+	__m128i min = grid_corner(header, rect->min);
+	__m128i max = grid_corner(header, rect->max);
 	for (int d = 0; d < DIMENSIONS; d++) {
-		cells.min[d] = _mm256_set1_epi8((char)box.min[d]);
-		cells.max[d] = _mm256_set1_epi8((char)box.max[d]);
+		__m128i at = _mm_set1_epi8((char)(4 * d));
+		cells.min[d] =
+			_mm256_broadcastb_epi8(_mm_shuffle_epi8(min, at));
+		cells.max[d] =
+			_mm256_broadcastb_epi8(_mm_shuffle_epi8(max, at));
 	}
 	return cells;
 }

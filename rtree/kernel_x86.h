@@ -30,19 +30,46 @@ INLINE_X86 __m128i grid_box_2d(const struct node_header *header,
 	return _mm256_cvttpd_epi32(cells);
 }
 
+/* The cells of one corner of a rectangle, as integers. */
+INLINE_X86 __m128i grid_corner(const struct node_header *header,
+			       const double corner[DIMENSIONS])
+{
+	const __m256i mask = _mm256_setr_epi64x(-1, -1, DIMENSIONS > 2 ? -1 : 0,
+						DIMENSIONS > 3 ? -1 : 0);
+	__m256d cells = _mm256_mul_pd(
+		_mm256_sub_pd(_mm256_maskload_pd(corner, mask),
+			      _mm256_maskload_pd(header->origin, mask)),
+		_mm256_maskload_pd(header->scale, mask));
+
+	cells = _mm256_max_pd(cells, _mm256_setzero_pd());
+	cells = _mm256_min_pd(cells, _mm256_set1_pd(GRID_CELLS - 1));
+	return _mm256_cvttpd_epi32(cells);
+}
+
+/* The lowest bytes of a corner's cells. */
+INLINE_X86 void store_corner(uint8_t to[DIMENSIONS], __m128i cells)
+{
+	const __m128i lowest = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1,
+					     -1, -1, -1, -1, -1, -1, -1);
+	int bytes = _mm_cvtsi128_si32(_mm_shuffle_epi8(cells, lowest));
+
+	memcpy(to, &bytes, DIMENSIONS);
+}
+
 /* grid_box() */
 INLINE_X86 struct grid_box box_of(const struct node_header *header,
 				  const struct rect *rect)
 {
-	const __m128i lowest = _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1,
-					     -1, -1, -1, -1, -1, -1, -1);
 	struct grid_box box;
 
-	if (DIMENSIONS != 2)
-		return grid_box(header, rect);
-	int bytes = _mm_cvtsi128_si32(
-		_mm_shuffle_epi8(grid_box_2d(header, rect), lowest));
-	memcpy(&box, &bytes, sizeof(bytes));
+	if (DIMENSIONS == 2) {
+		__m128i both = grid_box_2d(header, rect);
+		store_corner(box.min, both);
+		store_corner(box.max, _mm_srli_si128(both, 8));
+	} else {
+		store_corner(box.min, grid_corner(header, rect->min));
+		store_corner(box.max, grid_corner(header, rect->max));
+	}
 	return box;
 }
 
