@@ -6,11 +6,6 @@
 
 #include "base/parallel.h"
 
-static uint64_t ceil_div(uint64_t a, uint64_t b)
-{
-	return (a + b - 1) / b;
-}
-
 /* --- How much it becomes -------------------------------------------------- */
 
 uint64_t pack_leaves(uint64_t item_count, double fill)
@@ -19,15 +14,15 @@ uint64_t pack_leaves(uint64_t item_count, double fill)
 
 	each = each > 2 * NODE_MIN ? each : 2 * NODE_MIN;
 	each = each < NODE_CAPACITY ? each : NODE_CAPACITY;
-	return item_count ? ceil_div(item_count, each) : 1;
+	return item_count ? (item_count + each - 1) / each : 1;
 }
 
 int pack_height(uint64_t leaf_count)
 {
 	int height = 0;
 
-	for (uint64_t nodes = leaf_count; nodes > 1; height++)
-		nodes = ceil_div(nodes, NODE_CAPACITY);
+	while (order_parts(height + 1, leaf_count) > 1)
+		height++;
 	return height;
 }
 
