@@ -152,7 +152,7 @@ void region_publish(struct region *region, uint64_t version, node_ref root,
  * written. */
 static void region_raise_horizon(struct region *region, uint64_t version)
 {
-	if (version <= region->horizon)
+	if (!GUARD("horizon-raise", version > region->horizon))
 		return;
 	region->horizon = version;
 	write_record(region);

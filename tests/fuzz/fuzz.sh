@@ -20,7 +20,7 @@
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-.}
 export top_srcdir top_builddir
-targets="operations region"
+targets="offload operations region"
 
 fail() {
 	echo "fuzz.sh: $*" >&2
@@ -46,18 +46,27 @@ run_all() {
 build() {
 	[ -f "$top_builddir/config.h" ] ||
 		fail "run this in a build tree: there is no config.h here"
+	# What a client is made of, for one that meets nodes as they are.
+	set -- "$1" -DRTREE_FANOUT=4 "$top_srcdir"/tests/rtree/model.c \
+		"$top_srcdir"/tests/rtree/shape.c
+	[ "$1" != offload ] ||
+		set -- "$1" $(pkg-config --libs libevent) \
+			"$top_srcdir"/client/[!e]*.c \
+			"$top_srcdir"/client/error.c \
+			"$top_srcdir"/fabric/*.c "$top_srcdir"/wire/*.c
+	target=$1
+	shift
 	# shellcheck disable=SC2086,SC2046
-	${CLANG:-clang} -std=gnu11 -g -O1 -ffp-contract=off -DRTREE_FANOUT=4 \
+	${CLANG:-clang} -std=gnu11 -g -O1 -ffp-contract=off \
 		-fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined \
 		-include "$top_builddir/config.h" -I"$top_srcdir" \
 		-DPKGLIBEXECDIR='""' \
 		$(pkg-config --cflags libxxhash) -pthread \
-		"$top_srcdir/tests/fuzz/$1.c" "$top_srcdir/tests/fuzz/fail.c" \
-		"$top_srcdir"/tests/rtree/model.c \
-		"$top_srcdir"/tests/rtree/shape.c \
+		"$top_srcdir/tests/fuzz/$target.c" \
+		"$top_srcdir/tests/fuzz/fail.c" "$@" \
 		"$top_srcdir"/rtree/*.c "$top_srcdir"/base/*.c \
-		-lm -o "fuzz-$1"
+		-lm -o "fuzz-$target"
 }
 
 # An input is a line of TARGET.corpus, two hexadecimal digits a byte.

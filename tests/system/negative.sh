@@ -68,6 +68,14 @@ needs "its checksum tells a torn root record" \
 needs "the horizon keeps reused pages out of what was mapped" \
 	horizon client gather:10000:50 client --paths mapped
 
+# The server doesn't say that pages are reused.
+needs "the horizon is raised before a page is reused" \
+	horizon-raise server gather:10000:50 client --paths mapped
+
+# The server answers a write and then publishes it.
+needs "a write is published before it is acknowledged" \
+	acknowledge-last server acknowledge:500:3 server --paths messaging
+
 # The server reuses pages at once; no search takes as long as the lease.
 needs "retired pages wait for the lease" \
 	retire-wait server read:2000:50 client --paths copy
@@ -75,6 +83,23 @@ needs "retired pages wait for the lease" \
 # Over tcp there is no lease, only pins.
 needs "pinned pages are not reused" \
 	pin server hand-out:10000:50 server --fabric tcp
+
+# stops PATH PAUSE: clients are stopped for ten leases, most of them in the
+# middle of a search, where the pause keeps them.
+stops() {
+	for _ in 1 2 3 4 5; do
+		check "${CATFISH_TEST_LONG:+6}6" --lease 30ms --memory 4M \
+			--stops 10 --paths "$1" \
+			--client-env "CATFISH_PAUSE=$2"
+		[ "$status" = 3 ] || break
+	done
+	sed -n "s/^$1 .*/# &/p" "$work/out"
+	is "a client that is stopped for ten leases expires: $1" status 0 \
+		has '^stops of the readers: 10$' has '^wrong answers: 0$'
+}
+
+stops copy read:1000:8
+stops mapped gather:1000:64
 
 # dies NAME GUARD PATH: a server dies, and another takes its place, while a
 # client stays connected to the dead one.

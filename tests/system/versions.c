@@ -40,12 +40,18 @@ struct run {
 	struct checker checker;
 	pid_t processes[PROCESSES_MAX];
 	int process_count;
+
+	/* Stopping the readers, all but the first process. */
+	uint64_t lease_ns;
+	uint64_t stops; /* so far */
+	uint64_t next_signal_ns;
+	bool are_stopped;
 	bool broken; /* a process ended that shouldn't have, or hangs */
 };
 
 static bool start_server(struct run *run);
 static void make_stage(struct run *run);
-static bool learn_first_version(struct stage *stage);
+static bool learn_first_version(struct run *run);
 static void start_clients(struct run *run);
 static void compare(struct run *run);
 static void end_clients(struct run *run);
@@ -72,7 +78,7 @@ int main(int argc, char **argv)
 		return ANSWERS_WRONG;
 	make_stage(&run);
 	status = ANSWERS_WRONG;
-	if (learn_first_version(run.stage)) {
+	if (learn_first_version(&run)) {
 		checker_init(&run.checker, run.stage);
 		start_clients(&run);
 		compare(&run);
@@ -142,14 +148,16 @@ static void make_stage(struct run *run)
 	run->stage = stage;
 }
 
-static bool learn_first_version(struct stage *stage)
+static bool learn_first_version(struct run *run)
 {
+	struct stage *stage = run->stage;
 	struct catfish *server;
 	struct catfish_stat stat;
 
 	int error = catfish_connect(stage->address, NULL, &server);
 	if (!error) {
 		error = catfish_stat(server, &stat);
+		run->lease_ns = stat.lease_ns;
 		catfish_close(server);
 	}
 	if (error) {
@@ -290,6 +298,34 @@ static void end_clients(struct run *run)
 
 /* --- Comparing ---------------------------------------------------------- */
 
+static void signal_readers(struct run *run, int number)
+{
+	for (int i = 1; i < run->process_count; i++)
+		kill(run->processes[i], number);
+}
+
+/* Stops the readers or lets them go on, when it is time to. */
+static void stop_and_go(struct run *run, uint64_t now, uint64_t until)
+{
+	uint64_t pause = run->options.time_ns / (run->options.stops + 1);
+
+	if (now < run->next_signal_ns)
+		return;
+	if (run->are_stopped) {
+		signal_readers(run, SIGCONT);
+		run->next_signal_ns = now + pause / 2;
+	} else if (run->next_signal_ns && now < until &&
+		   run->stops < run->options.stops) {
+		signal_readers(run, SIGSTOP);
+		run->stops++;
+		run->next_signal_ns = now + 10 * run->lease_ns;
+	} else {
+		run->next_signal_ns = now + pause / 2;
+		return;
+	}
+	run->are_stopped = !run->are_stopped;
+}
+
 static void compare(struct run *run)
 {
 	uint64_t now = clock_now_ns(), worked = now;
@@ -305,6 +341,7 @@ static void compare(struct run *run)
 			worked = now;
 		else
 			rest();
+		stop_and_go(run, now, until);
 		if (now >= until || interrupted)
 			atomic_store(&run->stage->ending, true);
 		if (now - worked > PATIENCE_NS) {
@@ -399,6 +436,10 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 					  tally->by_messaging < tally->searches,
 				  "all offloading ended in messaging");
 	}
+	enough &= require(run->stops == run->options.stops,
+			  "the readers were not stopped as often");
+	enough &= require(!run->stops || sum->lease_expiries > 0,
+			  "no search was stopped in its middle");
 	return enough & require(sum->overlapped > 0,
 				"no search overlapped a publication");
 }
@@ -414,10 +455,11 @@ static int report(const struct run *run)
 	       " of them answered from, %" PRIu64 " empty\n"
 	       "writes: %" PRIu64 " inserts, %" PRIu64 " moves, %" PRIu64
 	       " deletes in %" PRIu64 " requests; at most %" PRIu64 " items\n"
+	       "stops of the readers: %" PRIu64 "\n"
 	       "wrong answers: %s\n",
 	       checker->versions, checker->answered_versions, checker->emptied,
 	       checker->inserts, checker->moves, checker->deletes,
-	       checker->requests, checker->most_items,
+	       checker->requests, checker->most_items, run->stops,
 	       checker->is_wrong ? "at least 1" : "0");
 	if (checker->is_wrong || run->broken || sum.failed)
 		return ANSWERS_WRONG;
