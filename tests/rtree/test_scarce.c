@@ -54,15 +54,28 @@ static int end_batch(struct rtree_batch *batch, int error)
 	return error;
 }
 
-static int do_create(struct trial *t)
+static int create(bool is_mappable)
 {
-	const struct rtree_options options = {.size = rtree_size_min()};
+	const struct rtree_options options = {
+		.size = rtree_size_min(),
+		.is_mappable = is_mappable,
+	};
 	struct rtree *tree;
 	int error = rtree_create(&options, &tree);
 
 	if (!error)
 		rtree_destroy(tree);
 	return error;
+}
+
+static int do_create(struct trial *t)
+{
+	return create(false);
+}
+
+static int do_create_mappable(struct trial *t)
+{
+	return create(true);
 }
 
 static int do_insert(struct trial *t)
@@ -367,6 +380,7 @@ static const struct operation {
 	uint64_t calls_min;
 } operations[] = {
 	{"create", do_create, NULL, 9},
+	{"create mappable", do_create_mappable, NULL, 9},
 	{"insert", do_insert, did_insert, 0},
 	{"update", do_update, did_update, 0},
 	{"delete", do_delete, did_delete, 0},
