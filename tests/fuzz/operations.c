@@ -253,6 +253,21 @@ static void append(struct session *s)
 
 /* --- Questions ------------------------------------------------------------ */
 
+static void compare_count(struct session *s, const struct root *root,
+			  const struct rect *query)
+{
+	for (int r = RELATION_INTERSECTS; r <= RELATION_WITHIN; r++) {
+		struct model expected = {0};
+		uint64_t count;
+		model_search(&s->model, query, r, &expected);
+		must(rtree_count(s->tree, root, query, r, &count));
+		fuzz_require(count == expected.count,
+			     "relation %d: %llu counted instead of %zu", r,
+			     (unsigned long long)count, expected.count);
+		model_fini(&expected);
+	}
+}
+
 static void search(struct session *s)
 {
 	struct rect query = take_rect(&s->input);
@@ -262,6 +277,7 @@ static void search(struct session *s)
 		return;
 	must(rtree_pin(s->tree, &pin));
 	must(model_compare_query(&s->model, s->tree, &pin.root, &query));
+	compare_count(s, &pin.root, &query);
 	rtree_unpin(s->tree, &pin);
 	if (s->pinned)
 		must(model_compare_query(&s->pinned_model, s->tree,

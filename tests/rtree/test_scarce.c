@@ -243,6 +243,22 @@ static void did_search_group(struct trial *t)
 	model_fini(&found);
 }
 
+static int do_count_group(struct trial *t)
+{
+	uint64_t counts[QUERIES];
+	struct rtree_pin pin;
+	int error = rtree_pin(t->tree, &pin);
+
+	t->hits = 0;
+	if (!error)
+		error = rtree_count_group(t->tree, &pin.root, t->queries,
+					  QUERIES, RELATION_INTERSECTS, counts);
+	rtree_unpin(t->tree, &pin);
+	for (int i = 0; !error && i < QUERIES; i++)
+		t->hits += counts[i];
+	return error;
+}
+
 /* Feeds all that is wanted at a time, the last wanted last, so that the walk
  * has to remember many nodes. */
 static int feed_in_waves(struct trial *t, struct walk *walk)
@@ -305,6 +321,29 @@ static int do_nearest(struct trial *t)
 	t->hits = nearest.found_count;
 	nearest_end(&nearest);
 	return 0;
+}
+
+/* All that there are, from several points. */
+static int do_nearest_group(struct trial *t)
+{
+	enum { POINTS = 3 };
+	double points[POINTS][DIMENSIONS];
+	struct nearest nearest[POINTS];
+	struct rtree_pin pin;
+	int error = rtree_pin(t->tree, &pin);
+
+	for (int i = 0; i < POINTS; i++)
+		memcpy(points[i], t->queries[i].min, sizeof(points[i]));
+	if (!error)
+		error = rtree_nearest_group(t->tree, &pin.root,
+					    (const double(*)[DIMENSIONS])points,
+					    POINTS, UINT64_MAX, nearest);
+	rtree_unpin(t->tree, &pin);
+	for (int i = 0; !error && i < POINTS; i++) {
+		t->hits = nearest[i].found_count;
+		nearest_end(&nearest[i]);
+	}
+	return error;
 }
 
 static int do_check(struct trial *t)
@@ -390,8 +429,10 @@ static const struct operation {
 	{"append", do_append, did_append, 3},
 	{"search", do_search, did_search, 0},
 	{"search in a group", do_search_group, did_search_group, 0},
+	{"count in a group", do_count_group, did_search_group, 0},
 	{"walk in waves", do_walk, did_search, 1},
 	{"nearest", do_nearest, did_search, 10},
+	{"nearest in a group", do_nearest_group, did_search, 10},
 	{"check", do_check, NULL, 1},
 	{"stat", do_stat, NULL, 0},
 	{"snapshot", do_snapshot, NULL, 2},
