@@ -330,6 +330,7 @@ struct catfish_stat {
 	uint64_t loads;
 	uint64_t offloaded; /* searches that clients answered themselves */
 	double utilisation; /* of the worker threads, 0 to 1 */
+	uint32_t process_id; /* on the server's machine */
 };
 CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
 

@@ -11,7 +11,8 @@ static_assert((int)CATFISH_LEVELS == (int)WIRE_LEVELS, "the same levels");
 
 static int ask(struct catfish *c, enum wire_operation operation, void *fixed,
 	       size_t size);
-static void translate(const struct wire_stat *wire, struct catfish_stat *stat);
+static void translate(const struct catfish *c, const struct wire_stat *wire,
+		      struct catfish_stat *stat);
 
 int catfish_stat(struct catfish *c, struct catfish_stat *stat)
 {
@@ -23,7 +24,7 @@ int catfish_stat(struct catfish *c, struct catfish_stat *stat)
 	if (!error)
 		error = ask(c, WIRE_STAT, &wire, sizeof(wire));
 	if (!error)
-		translate(&wire, stat);
+		translate(c, &wire, stat);
 	return catfish_error_of(error);
 }
 
@@ -87,7 +88,8 @@ static int ask(struct catfish *c, enum wire_operation operation, void *fixed,
 	return error;
 }
 
-static void translate(const struct wire_stat *wire, struct catfish_stat *stat)
+static void translate(const struct catfish *c, const struct wire_stat *wire,
+		      struct catfish_stat *stat)
 {
 	*stat = (struct catfish_stat){
 		.identity = wire->identity,
@@ -116,6 +118,7 @@ static void translate(const struct wire_stat *wire, struct catfish_stat *stat)
 		.loads = wire->requests[WIRE_LOAD_COMMIT],
 		.offloaded = wire->offloaded,
 		.utilisation = (double)wire->utilisation_ppm / 1e6,
+		.process_id = c->server.process_id,
 	};
 	memcpy(stat->nodes, wire->nodes, sizeof(stat->nodes));
 	memcpy(stat->entries, wire->entries, sizeof(stat->entries));

@@ -14,7 +14,7 @@
 static const struct command *const commands[] = {
 	&query_command,	   &insert_command, &update_command, &delete_command,
 	&stat_command,	   &check_command,  &save_command,   &dump_command,
-	&generate_command, &doctor_command,
+	&generate_command, &bench_command,  &doctor_command,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(*commands) };

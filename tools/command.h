@@ -28,6 +28,7 @@ struct command {
 	int (*run)(const char *operand);
 };
 
+extern const struct command bench_command;
 extern const struct command check_command;
 extern const struct command delete_command;
 extern const struct command doctor_command;

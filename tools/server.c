@@ -63,8 +63,16 @@ int server_open(const struct catfish_options *how, struct catfish **server)
 		return err_set(ERR_USAGE,
 			       "--timeout: between 1ms and 49 days, please");
 
+	struct catfish_options timed = *how;
+	timed.timeout_ms = (uint32_t)timeout_ms;
+	return server_open_at(address, &timed, server);
+}
+
+int server_open_at(const char *address, const struct catfish_options *how,
+		   struct catfish **server)
+{
 	const struct catfish_options connect = {
-		.timeout_ms = (uint32_t)timeout_ms,
+		.timeout_ms = how->timeout_ms,
 		.cache_size = how->cache_size,
 	};
 	struct catfish *opened;

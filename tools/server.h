@@ -24,6 +24,11 @@ bool server_is_named(void);
  * those of the server's items. */
 int server_open(const struct catfish_options *how, struct catfish **server);
 
+/* The same for a server at a certain address, with the timeout that is wanted.
+ */
+int server_open_at(const char *address, const struct catfish_options *how,
+		   struct catfish **server);
+
 /* What a function of catfish.h returned, as an error of base/err.h with its
  * words. */
 int server_result(int result);

@@ -175,6 +175,7 @@ static void show_text(const struct catfish_stat *stat)
 	show_time("lease", stat->lease_ns);
 	show_time("heartbeat", stat->heartbeat_ns);
 	show_time("up for", stat->uptime_ns);
+	show_number("process", stat->process_id);
 	printf("%-18s %12" PRIu64 ", %" PRIu64 " of them one-sided\n",
 	       "clients", stat->clients, stat->one_sided_clients);
 	printf("%-18s %12" PRIu64 ", %.0f %% busy\n", "threads", stat->threads,
@@ -237,6 +238,7 @@ static void show_json(const struct catfish_stat *stat)
 	put_seconds("lease_s", stat->lease_ns);
 	put_seconds("heartbeat_s", stat->heartbeat_ns);
 	put_seconds("uptime_s", stat->uptime_ns);
+	put_number("process_id", stat->process_id);
 	put_number("clients", stat->clients);
 	put_number("one_sided_clients", stat->one_sided_clients);
 	put_number("threads", stat->threads);

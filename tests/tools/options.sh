@@ -14,7 +14,7 @@ run catfish --version
 is "catfish has a version" status 0 has '^catfish [0-9]+\.[0-9]+' err ""
 
 for command in query insert update delete stat check save dump generate \
-	doctor; do
+	bench doctor; do
 	run catfish "$command" --help
 	is "catfish $command has a help with an example" status 0 \
 		has "^Usage: catfish $command" has '^Example:' err ""
