@@ -111,8 +111,8 @@ struct catfish_options {
 };
 #define CATFISH_NO_CACHE UINT64_MAX /* a cache_size */
 
-/* Connects to "shm:///path/to.sock" or "tcp://host:port".  'options' may be
- * NULL, or all zeros: messaging.
+/* Connects to "shm:///path/to.sock", "verbs://host:port" or "tcp://host:port".
+ * 'options' may be NULL, or all zeros: messaging.
  *
  * CATFISH_ERROR_CONNECTION when no server answers there,
  * CATFISH_ERROR_PROTOCOL when one of another release does,

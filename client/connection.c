@@ -158,11 +158,14 @@ static int open_link(struct catfish *c)
 		.version = WIRE_VERSION,
 		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
 	};
+	const struct fabric_connect_options options = {
+		.inbox_size = INBOX_SIZE,
+		.timeout_ns = c->timeout_ns,
+	};
 	struct wire_hello answer = {0};
 
-	int error =
-		fabric_connect(c->address, (const uint8_t *)&hello, INBOX_SIZE,
-			       c->timeout_ns, (uint8_t *)&answer, &c->link);
+	int error = fabric_connect(c->address, (const uint8_t *)&hello,
+				   &options, (uint8_t *)&answer, &c->link);
 	if (error && (error != ERR_PROTOCOL || answer.magic == 0))
 		return error;
 	int refusal = check_hello(c, &answer);

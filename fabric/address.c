@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 static int parse_path(const char *path, struct fabric_address *address);
+static int parse_verbs(const char *rest, struct fabric_address *address);
 static int parse_host_and_port(const char *rest,
 			       struct fabric_address *address);
 
@@ -60,15 +61,29 @@ static int parse_plain(const char *text, struct fabric_address *address)
 	strcpy(address->text, text);
 	if ((rest = after_prefix(text, "shm://")))
 		return parse_path(rest, address);
+	address->scheme = FABRIC_SCHEME_TCP;
 	if ((rest = after_prefix(text, "tcp://")))
 		return parse_host_and_port(rest, address);
-	if (after_prefix(text, "verbs://"))
-		return err_set(ERR_UNSUPPORTED,
-			       "%s: the verbs fabric is not built in", text);
+	address->scheme = FABRIC_SCHEME_VERBS;
+	if ((rest = after_prefix(text, "verbs://")))
+		return parse_verbs(rest, address);
 	return err_set(ERR_USAGE,
-		       "'%s' is no address: want shm:///path/to.sock or "
-		       "tcp://host:port",
+		       "'%s' is no address: want shm:///path/to.sock, "
+		       "verbs://host:port or tcp://host:port",
 		       text);
+}
+
+static int parse_verbs(const char *rest, struct fabric_address *address)
+{
+#ifdef HAVE_VERBS
+	return parse_host_and_port(rest, address);
+#else
+	(void)rest;
+	return err_set(ERR_UNSUPPORTED,
+		       "%s: this build has no verbs fabric; build it where "
+		       "libibverbs and librdmacm are",
+		       address->text);
+#endif
 }
 
 static int parse_path(const char *path, struct fabric_address *address)
@@ -109,14 +124,16 @@ static bool is_port(const char *text)
 
 static int parse_host_and_port(const char *rest, struct fabric_address *address)
 {
+	/* Of "tcp://". */
+	int scheme = (int)(strlen(address->text) - strlen(rest));
 	const char *host;
 	size_t size;
 
-	address->scheme = FABRIC_SCHEME_TCP;
 	const char *colon = find_host(rest, &host, &size);
 	if (!colon || *colon != ':' || !size || size >= sizeof(address->host))
 		return err_set(ERR_USAGE,
-			       "%s: want tcp://host:port or tcp://[v6]:port",
+			       "%s: want %.*shost:port or %.*s[v6]:port",
+			       address->text, scheme, address->text, scheme,
 			       address->text);
 	if (!is_port(colon + 1))
 		return err_set(ERR_USAGE, "%s: '%s' is no port", address->text,

@@ -3,7 +3,7 @@
 #define FABRIC_ADDRESS_H
 
 /* Addresses taken apart: "shm:///run/catfish.sock", "tcp://host:port",
- * "tcp://[v6]:port".
+ * "tcp://[v6]:port", "verbs://host:port".
  *
  * Thread-safety: pure functions. */
 
@@ -14,6 +14,7 @@
 enum fabric_scheme {
 	FABRIC_SCHEME_SHM,
 	FABRIC_SCHEME_TCP,
+	FABRIC_SCHEME_VERBS,
 };
 
 enum {
@@ -29,8 +30,8 @@ struct fabric_address {
 	enum fabric_scheme scheme;
 	char text[FABRIC_ADDRESS_SIZE]; /* the whole of it */
 	char path[FABRIC_PATH_SIZE];	/* shm: absolute */
-	char host[FABRIC_HOST_SIZE];	/* tcp: without the brackets */
-	char port[FABRIC_PORT_SIZE];	/* tcp: 0 to 65535, in decimal */
+	char host[FABRIC_HOST_SIZE];	/* without the brackets */
+	char port[FABRIC_PORT_SIZE];	/* 0 to 65535, in decimal */
 	bool is_faulty;			/* fabric/faulty.c in between */
 	uint64_t seed;			/* of its faults */
 	uint64_t operations_per_break;	/* 0: it never breaks */

@@ -12,8 +12,17 @@
 
 const struct fabric_ops *fabric_ops_of(const struct fabric_address *address)
 {
-	return address->scheme == FABRIC_SCHEME_SHM ? &fabric_shm_ops
-						    : &fabric_tcp_ops;
+	switch (address->scheme) {
+	case FABRIC_SCHEME_SHM:
+		return &fabric_shm_ops;
+	case FABRIC_SCHEME_VERBS:
+#ifdef HAVE_VERBS
+		return &fabric_verbs_ops;
+#endif
+	case FABRIC_SCHEME_TCP:
+		break;
+	}
+	return &fabric_tcp_ops;
 }
 
 static int check_inbox_size(uint32_t size)
@@ -101,22 +110,24 @@ static uint64_t deadline_after(uint64_t timeout_ns)
 }
 
 int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
-		   uint32_t inbox_size, uint64_t timeout_ns,
+		   const struct fabric_connect_options *options,
 		   uint8_t answer[FABRIC_HELLO_SIZE], struct fabric_link **link)
 {
 	struct fabric_call call = {
 		.address = address,
 		.hello = hello,
-		.inbox_size = inbox_size,
-		.timeout_ns = timeout_ns,
-		.deadline_ns = deadline_after(timeout_ns),
+		.inbox_size = options->inbox_size,
+		.device = options->device,
+		.silence_ns = options->silence_ns,
+		.timeout_ns = options->timeout_ns,
+		.deadline_ns = deadline_after(options->timeout_ns),
 	};
 	struct fabric_address parsed;
 	struct fabric_reply reply = {0};
 
 	int error = fabric_address_parse(address, &parsed);
 	if (!error)
-		error = check_inbox_size(inbox_size);
+		error = check_inbox_size(options->inbox_size);
 	if (!error)
 		error = (parsed.is_faulty ? &fabric_faulty_ops
 					  : fabric_ops_of(&parsed))
@@ -188,13 +199,26 @@ bool fabric_is_one_sided(const struct fabric_link *link)
 	return link->one_sided;
 }
 
+static int check_list_size(const struct fabric_read *reads, size_t count)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += reads[i].size;
+	if (size <= FABRIC_READ_LIST_SIZE_MAX)
+		return 0;
+	return err_set(ERR_USAGE, "%llu bytes in one list of READs, %d at most",
+		       (unsigned long long)size, FABRIC_READ_LIST_SIZE_MAX);
+}
+
 int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
 		size_t count, uint64_t cookie)
 {
 	if (count > FABRIC_READS_MAX)
 		return err_set(ERR_USAGE, "%zu READs in one list, %d at most",
 			       count, FABRIC_READS_MAX);
-	return link->ops->read(link, reads, count, cookie);
+	int error = check_list_size(reads, count);
+	return error ? error : link->ops->read(link, reads, count, cookie);
 }
 
 const void *fabric_map(const struct fabric_link *link, uint64_t *size)
@@ -243,4 +267,19 @@ int fabric_peer_has_gone(const struct fabric_link *link)
 			       : "the server has gone, or has dropped this "
 				 "client, as it does when nothing is taken of "
 				 "an answer for long");
+}
+
+int fabric_check_reads(const struct fabric_read *reads, size_t count,
+		       uint64_t region_size)
+{
+	for (size_t i = 0; i < count; i++)
+		if (reads[i].offset > region_size ||
+		    reads[i].size > region_size - reads[i].offset)
+			return err_set(ERR_USAGE,
+				       "a READ of %u bytes at %llu leaves the "
+				       "region of %llu",
+				       reads[i].size,
+				       (unsigned long long)reads[i].offset,
+				       (unsigned long long)region_size);
+	return 0;
 }

@@ -13,10 +13,11 @@
  *
  *	shm	same host: a sealed memfd for the inboxes, the region mapped
  *		read-only, eventfds to wake a sleeper
+ *	verbs	RDMA by libibverbs and librdmacm: InfiniBand, RoCE, soft-RoCE
  *	tcp	a socket: WRITEs travel as frames; no READ
  *
- * An address says which: "shm:///run/catfish.sock", "tcp://host:port",
- * "tcp://[v6]:port".
+ * An address says which: "shm:///run/catfish.sock", "verbs://host:port",
+ * "tcp://host:port", "tcp://[v6]:port".
  *
  * Errors: ERR_USAGE for an address that can't be, ERR_CONNECTION when the peer
  * is not there or has gone (also when the owner of an shm region has died),
@@ -43,6 +44,8 @@ enum {
 	FABRIC_WRITES_MAX = 512,
 	/* READs in one list at most. */
 	FABRIC_READS_MAX = 64,
+	/* Bytes that one list may READ. */
+	FABRIC_READ_LIST_SIZE_MAX = 1 << 18,
 	/* Lists of READs that may be on their way. */
 	FABRIC_READ_LISTS_MAX = 16,
 };
@@ -65,6 +68,10 @@ struct fabric_listen_options {
 	const struct fabric_region *region; /* NULL: nothing to READ */
 	uint32_t inbox_size;		    /* of each link's server end */
 	unsigned socket_mode;		    /* of a Unix socket: 0600 */
+	/* verbs: the RDMA device; NULL: whichever the address belongs to. */
+	const char *device;
+	/* verbs: a peer that is silent for so long has gone; 0: 3 s. */
+	uint64_t silence_ns;
 };
 
 /* --- Server ------------------------------------------------------------- */
@@ -111,16 +118,25 @@ void fabric_listener_close(struct fabric_listener *listener);
 
 /* --- Client ------------------------------------------------------------- */
 
-/* Connects, waiting for at most 'timeout_ns'.  'answer' is set when the server
- * answered at all; ERR_PROTOCOL when it refused. */
+struct fabric_connect_options {
+	uint32_t inbox_size; /* of this end */
+	uint64_t timeout_ns; /* of the wait to be connected */
+	/* As in struct fabric_listen_options; a device that is not named is
+	 * chosen by the route to the server. */
+	const char *device;
+	uint64_t silence_ns;
+};
+
+/* Connects.  'answer' is set when the server answered at all; ERR_PROTOCOL when
+ * it refused. */
 int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
-		   uint32_t inbox_size, uint64_t timeout_ns,
+		   const struct fabric_connect_options *options,
 		   uint8_t answer[FABRIC_HELLO_SIZE],
 		   struct fabric_link **link);
 
 /* --- Either end --------------------------------------------------------- */
 
-/* "shm" or "tcp". */
+/* "shm", "verbs" or "tcp". */
 const char *fabric_link_name(const struct fabric_link *link);
 
 /* This end's inbox, which the peer writes at any time: copy before checking. */
@@ -156,9 +172,11 @@ struct fabric_read {
 bool fabric_is_one_sided(const struct fabric_link *link);
 
 /* Posts a list of READs, in any order, as one round trip.  When all are done,
- * one FABRIC_READ event brings 'cookie'.  What is read may be torn down to
- * single bytes where the server writes at the same time.  ERR_USAGE when a
- * piece is out of the region, ERR_AGAIN when FABRIC_READ_LISTS_MAX lists are on
+ * one FABRIC_READ event brings 'cookie'; until then what 'to' points to is not
+ * touched, or all the time.  What is read may be torn down to single bytes
+ * where the server writes at the same time.  ERR_USAGE when a piece is out of
+ * the region or there are more than FABRIC_READ_LIST_SIZE_MAX bytes, ERR_AGAIN
+ * when FABRIC_READ_LISTS_MAX lists, or lists of twice as many bytes, are on
  * their way. */
 int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
 		size_t count, uint64_t cookie);

@@ -51,7 +51,7 @@ static int no_server(const struct fabric_call *call, int number)
 	}
 }
 
-static int timed_out(const struct fabric_call *call)
+int fabric_call_timed_out(const struct fabric_call *call)
 {
 	return err_set(ERR_CONNECTION,
 		       "no answer from %s within %.3g s (is the server stopped "
@@ -60,7 +60,7 @@ static int timed_out(const struct fabric_call *call)
 		       (double)call->timeout_ns / (double)NS_PER_S);
 }
 
-static int hung_up(const struct fabric_call *call)
+int fabric_call_hung_up(const struct fabric_call *call)
 {
 	return err_set(ERR_CONNECTION,
 		       "the server at %s closed the connection before it "
@@ -68,11 +68,17 @@ static int hung_up(const struct fabric_call *call)
 		       call->address);
 }
 
-static int not_understood(const struct fabric_call *call)
+int fabric_call_not_understood(const struct fabric_call *call)
 {
 	return err_set(ERR_PROTOCOL,
 		       "what answers at %s is no Catfish server, or one of "
 		       "another version",
+		       call->address);
+}
+
+int fabric_call_refused(const struct fabric_call *call)
+{
+	return err_set(ERR_PROTOCOL, "the server at %s refused the connection",
 		       call->address);
 }
 
@@ -83,7 +89,7 @@ int fabric_handshake_connect(int fd, const struct sockaddr *to, socklen_t size,
 	if (number == EINPROGRESS)
 		return await_connected(fd, call);
 	if (number == ETIMEDOUT)
-		return timed_out(call);
+		return fabric_call_timed_out(call);
 	return number ? no_server(call, number) : 0;
 }
 
@@ -101,7 +107,7 @@ int fabric_handshake_ask(int fd, const struct fabric_call *call,
 	memcpy(ask.hello, call->hello, sizeof(ask.hello));
 	/* Nothing was sent before, so there is room for all of it. */
 	if (send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) != sizeof(ask))
-		return hung_up(call);
+		return fabric_call_hung_up(call);
 	int error = receive_reply(fd, call, reply, fds, fd_count);
 	return error ? error : check_reply(call, reply);
 }
@@ -192,7 +198,7 @@ static int await(int fd, short events, const struct fabric_call *call)
 	for (;;) {
 		uint64_t now = clock_now_ns();
 		if (now >= call->deadline_ns)
-			return timed_out(call);
+			return fabric_call_timed_out(call);
 		uint64_t left = call->deadline_ns - now;
 		const struct timespec wait = {
 			.tv_sec = (time_t)(left / NS_PER_S),
@@ -253,11 +259,11 @@ static int receive_reply(int fd, const struct fabric_call *call,
 		if (received < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (received <= 0)
-			return hung_up(call);
+			return fabric_call_hung_up(call);
 		done += (size_t)received;
 	}
 	if (incoming.magic != FABRIC_MAGIC)
-		return not_understood(call);
+		return fabric_call_not_understood(call);
 	*reply = incoming;
 	return 0;
 }
@@ -266,12 +272,10 @@ static int check_reply(const struct fabric_call *call,
 		       const struct fabric_reply *reply)
 {
 	if (reply->version != FABRIC_VERSION)
-		return not_understood(call);
+		return fabric_call_not_understood(call);
 	if (!reply->accepted)
-		return err_set(ERR_PROTOCOL,
-			       "the server at %s refused the connection",
-			       call->address);
+		return fabric_call_refused(call);
 	if (!fabric_inbox_size_is_valid(reply->inbox_size))
-		return not_understood(call);
+		return fabric_call_not_understood(call);
 	return 0;
 }

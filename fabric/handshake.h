@@ -58,9 +58,18 @@ struct fabric_call {
 	const char *address; /* for error texts */
 	const uint8_t *hello;
 	uint32_t inbox_size;
+	const char *device; /* verbs; NULL: any */
+	uint64_t silence_ns;
 	uint64_t timeout_ns;
 	uint64_t deadline_ns;
 };
+
+/* What to say, and which error it is, when an answer didn't come in time, the
+ * server hung up before it, or it is none of ours. */
+int fabric_call_timed_out(const struct fabric_call *call);
+int fabric_call_hung_up(const struct fabric_call *call);
+int fabric_call_not_understood(const struct fabric_call *call);
+int fabric_call_refused(const struct fabric_call *call);
 
 /* Connects a non-blocking socket.  ERR_CONNECTION. */
 int fabric_handshake_connect(int fd, const struct sockaddr *to, socklen_t size,

@@ -66,11 +66,18 @@ struct fabric_ops {
 /* Says so; returns ERR_CONNECTION. */
 int fabric_peer_has_gone(const struct fabric_link *link);
 
+/* Whether a list of READs stays within a region of that size; ERR_USAGE. */
+int fabric_check_reads(const struct fabric_read *reads, size_t count,
+		       uint64_t region_size);
+
 /* The fabric that carries an address, faulty or not. */
 const struct fabric_ops *fabric_ops_of(const struct fabric_address *address);
 
 extern const struct fabric_ops fabric_faulty_ops;
 extern const struct fabric_ops fabric_shm_ops;
 extern const struct fabric_ops fabric_tcp_ops;
+#ifdef HAVE_VERBS
+extern const struct fabric_ops fabric_verbs_ops;
+#endif
 
 #endif

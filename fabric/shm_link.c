@@ -81,21 +81,6 @@ static int not_one_sided(const struct shm_link *shm)
 				 "the server offers no memory to READ");
 }
 
-static int check_reads(const struct shm_link *shm,
-		       const struct fabric_read *reads, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (reads[i].offset > shm->region_size ||
-		    reads[i].size > shm->region_size - reads[i].offset)
-			return err_set(ERR_USAGE,
-				       "a READ of %u bytes at %llu leaves the "
-				       "region of %llu",
-				       reads[i].size,
-				       (unsigned long long)reads[i].offset,
-				       (unsigned long long)shm->region_size);
-	return 0;
-}
-
 /* Whether the server was there until the copies before were done: had not
  * closed the link, after which it keeps no pages for this client, nor died,
  * which the kernel marks in the owner's word before anyone else can own the
@@ -139,7 +124,7 @@ int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 		return not_one_sided(shm);
 	if (shm->reads_posted - shm->reads_told == FABRIC_READ_LISTS_MAX)
 		return ERR_AGAIN;
-	int error = check_reads(shm, reads, count);
+	int error = fabric_check_reads(reads, count, shm->region_size);
 	if (error)
 		return error;
 	for (size_t i = 0; i < count; i++) {

@@ -34,9 +34,9 @@ static const char usage[] =
 	"and, on\n"
 	"the same host, search by reading its memory themselves.\n"
 	"\n"
-	"  --listen ADDR       shm:///path/to.sock, tcp://host:port or "
-	"tcp://[v6]:port;\n"
-	"                      may be given several times\n"
+	"  --listen ADDR       shm:///path/to.sock, verbs://host:port or "
+	"tcp://host:port\n"
+	"                      (IPv6: [address]); may be given several times\n"
 	"  --region FILE       read the items from FILE at the start and write "
 	"them back\n"
 	"                      at the end; a missing file is made\n"
@@ -236,17 +236,6 @@ static int read_memory(const char *text, uint64_t *size)
 	return 0;
 }
 
-static int read_address(const char *text, struct server_options *options)
-{
-	if (strncmp(text, "verbs://", strlen("verbs://")) == 0)
-		return err_set(ERR_USAGE,
-			       "%s: this build has no verbs fabric; use "
-			       "shm:///path or tcp://host:port",
-			       text);
-	options->addresses[options->address_count++] = text;
-	return 0;
-}
-
 static int read_option(struct options *options, int id, const char *value)
 {
 	struct server_options *server = &options->server;
@@ -254,7 +243,8 @@ static int read_option(struct options *options, int id, const char *value)
 	switch ((enum option_id)id) {
 	case OPTION_LISTEN:
 		options->tree.is_mappable |= fabric_maps_region(value);
-		return read_address(value, server);
+		server->addresses[server->address_count++] = value;
+		return 0;
 	case OPTION_REGION:
 		options->region = value;
 		return *value ? 0 : err_set(ERR_USAGE, "a file has a name");

@@ -17,7 +17,7 @@ const struct command_option server_options[] = {
 	{
 		.name = "server",
 		.value = "ADDR",
-		.help = "shm:///path/to.sock or tcp://host:port\n"
+		.help = "shm:///path/to.sock, verbs://host:port or\ntcp://host:port\n"
 			"(default: the environment's CATFISH_SERVER)",
 		.take = options_take_text,
 		.to = &options.address,

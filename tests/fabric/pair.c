@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/fabric/pair.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +17,78 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+
+/* --- RDMA devices ------------------------------------------------------- */
+
+/* The network interface of an RDMA device. */
+static bool interface_of(const char *device, char interface[IF_NAMESIZE])
+{
+	char path[320];
+
+	snprintf(path, sizeof(path),
+		 "/sys/class/infiniband/%s/ports/1/gid_attrs/ndevs/0", device);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return false;
+	bool found = fscanf(file, "%15s", interface) == 1;
+	fclose(file);
+	return found;
+}
+
+static bool address_of(const char *interface, char address[INET_ADDRSTRLEN])
+{
+	struct ifaddrs *all;
+	bool found = false;
+
+	MUST(!getifaddrs(&all));
+	for (const struct ifaddrs *a = all; a && !found; a = a->ifa_next) {
+		if (strcmp(a->ifa_name, interface) || !a->ifa_addr ||
+		    a->ifa_addr->sa_family != AF_INET)
+			continue;
+		const struct sockaddr_in *v4 = (const void *)a->ifa_addr;
+		found = inet_ntop(AF_INET, &v4->sin_addr, address,
+				  INET_ADDRSTRLEN);
+	}
+	freeifaddrs(all);
+	return found;
+}
+
+static bool find_rdma_address(char address[INET_ADDRSTRLEN])
+{
+	DIR *devices = opendir("/sys/class/infiniband");
+	char interface[IF_NAMESIZE];
+	const struct dirent *entry;
+	bool found = false;
+
+	while (devices && !found && (entry = readdir(devices)))
+		found = entry->d_name[0] != '.' &&
+			interface_of(entry->d_name, interface) &&
+			address_of(interface, address);
+	if (devices)
+		closedir(devices);
+	return found;
+}
+
+const char *rdma_address(void)
+{
+	static char address[INET_ADDRSTRLEN];
+	const char *named = getenv("CATFISH_TEST_RDMA_ADDRESS");
+
+	if (named && *named)
+		return named;
+	if (!address[0] && !find_rdma_address(address))
+		return NULL;
+	return address;
+}
+
+const char *why_no_fabric(const char *fabric)
+{
+	if (strcmp(fabric, "verbs") || rdma_address())
+		return NULL;
+	return "no RDMA device with an IPv4 address";
+}
+
+/* --- Places ------------------------------------------------------------- */
 
 static void make_region(struct place *place)
 {
@@ -46,6 +122,9 @@ void place_prepare(struct place *place, const char *fabric)
 	if (!strcmp(fabric, "shm") || place->is_faulty)
 		snprintf(place->address, sizeof(place->address), "shm://%s",
 			 place->path);
+	else if (!strcmp(fabric, "verbs"))
+		snprintf(place->address, sizeof(place->address), "verbs://%s:0",
+			 rdma_address());
 	else
 		strcpy(place->address, "tcp://127.0.0.1:0");
 	make_region(place);
@@ -98,10 +177,13 @@ void dial_init(struct dial *dial, const char *address)
 static void *run_dial(void *argument)
 {
 	struct dial *dial = argument;
+	const struct fabric_connect_options options = {
+		.inbox_size = dial->inbox_size,
+		.timeout_ns = dial->timeout_ns,
+	};
 
-	dial->error =
-		fabric_connect(dial->address, dial->hello, dial->inbox_size,
-			       dial->timeout_ns, dial->answer, &dial->link);
+	dial->error = fabric_connect(dial->address, dial->hello, &options,
+				     dial->answer, &dial->link);
 	if (dial->error)
 		strcpy(dial->text, err_text());
 	return NULL;

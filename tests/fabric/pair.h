@@ -38,8 +38,15 @@ struct place {
 	uint32_t client_inbox_size;
 };
 
-/* Makes a place of a fabric, "shm" or "tcp", and listens at it; "faulty" is shm
- * with clients whose links are faulty. */
+/* An address of an RDMA device: the one that CATFISH_TEST_RDMA_ADDRESS names,
+ * or the first that there is; NULL when there is none. */
+const char *rdma_address(void);
+
+/* Why tests of a fabric can't run here; NULL when they can. */
+const char *why_no_fabric(const char *fabric);
+
+/* Makes a place of a fabric, "shm", "verbs" or "tcp", and listens at it; "faulty"
+ * is shm with clients whose links are faulty. */
 void place_open(struct place *place, const char *fabric);
 
 /* The same without listening. */

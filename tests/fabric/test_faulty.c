@@ -154,6 +154,10 @@ END_TEST
 
 START_TEST(a_bad_address_is_refused)
 {
+	const struct fabric_connect_options connecting = {
+		.inbox_size = FABRIC_INBOX_MIN,
+		.timeout_ns = 0,
+	};
 	static const char *const bad[] = {"faulty:", "faulty:1",
 					  "faulty:1:", "faulty:x:shm:///a",
 					  "faulty:1:2:3:shm:///a"};
@@ -165,8 +169,8 @@ START_TEST(a_bad_address_is_refused)
 	struct fabric_link *link;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		ck_assert_int_eq(fabric_connect(bad[i], hello, FABRIC_INBOX_MIN,
-						0, hello, &link),
+		ck_assert_int_eq(fabric_connect(bad[i], hello, &connecting,
+						hello, &link),
 				 ERR_USAGE);
 	ck_assert_int_eq(
 		fabric_listen("faulty:1:shm:///tmp/a", &options, &listener),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What only shm does: Unix sockets by name, READs of a mapped region, the
- * owner's death, and memory that a peer may fill with nonsense. */
+/* What only shm does: Unix sockets by name, a mapped region, the owner's death,
+ * and memory that a peer may fill with nonsense. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -285,180 +285,6 @@ START_TEST(a_region_that_cannot_be_sealed_is_refused)
 }
 END_TEST
 
-/* --- READs --------------------------------------------------------------- */
-
-static int read_and_wait(const struct fabric_read *reads, size_t count)
-{
-	struct fabric_event event;
-	static uint64_t cookie;
-
-	int error = fabric_read(client, reads, count, ++cookie);
-	if (error)
-		return error;
-	ck_assert_int_eq(fabric_poll(client, &event, 1), 1);
-	ck_assert_int_eq(event.kind, FABRIC_READ);
-	ck_assert_uint_eq(event.cookie, cookie);
-	return 0;
-}
-
-START_TEST(reads_of_every_size_at_every_alignment_equal_memory)
-{
-	static const uint32_t sizes[] = {0, 1, 3, 8, 64, 100, 640, 896, 2944};
-	uint8_t bytes[2944 + 1];
-
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		for (uint64_t at = 0; at + sizes[i] <= TEST_REGION_SIZE;
-		     at += at < 130 || at + sizes[i] + 130 > TEST_REGION_SIZE
-				   ? 1
-				   : 61) {
-			const struct fabric_read read = {at, bytes, sizes[i]};
-			bytes[sizes[i]] = 0x77;
-			ck_assert_int_eq(read_and_wait(&read, 1), 0);
-			ck_assert_mem_eq(bytes, place.memory + at, sizes[i]);
-			ck_assert_uint_eq(bytes[sizes[i]], 0x77);
-		}
-}
-END_TEST
-
-START_TEST(a_list_of_reads_is_done_as_a_whole)
-{
-	static uint8_t bytes[FABRIC_READS_MAX][100];
-	const struct fabric_counters *counters = fabric_link_counters(client);
-	struct fabric_read reads[FABRIC_READS_MAX];
-	struct random random;
-
-	random_seed(&random, 4);
-	for (size_t count = 0; count <= FABRIC_READS_MAX; count++) {
-		for (size_t i = 0; i < count; i++)
-			reads[i] = (struct fabric_read){
-				random_below(&random, TEST_REGION_SIZE - 99),
-				bytes[i], 100};
-		ck_assert_int_eq(read_and_wait(reads, count), 0);
-		for (size_t i = 0; i < count; i++)
-			ck_assert_mem_eq(bytes[i],
-					 place.memory + reads[i].offset, 100);
-	}
-	ck_assert_uint_eq(counters->read_lists, FABRIC_READS_MAX + 1);
-	ck_assert_uint_eq(counters->reads,
-			  FABRIC_READS_MAX * (FABRIC_READS_MAX + 1) / 2);
-	ck_assert_uint_eq(counters->read_bytes, 100 * counters->reads);
-}
-END_TEST
-
-START_TEST(a_read_beyond_the_region_is_refused)
-{
-	uint8_t bytes[16] = {0};
-	const struct fabric_read bad[] = {
-		{TEST_REGION_SIZE, bytes, 1},
-		{TEST_REGION_SIZE - 15, bytes, 16},
-		{TEST_REGION_SIZE + 1, bytes, 0},
-		{UINT64_MAX, bytes, 1},
-		{UINT64_MAX - 7, bytes, 16},
-		{0, bytes, UINT32_MAX},
-	};
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		const struct fabric_read list[] = {{0, bytes, 16}, bad[i]};
-		ck_assert_int_eq(fabric_read(client, list, 2, 0), ERR_USAGE);
-	}
-	const struct fabric_read good = {TEST_REGION_SIZE - 16, bytes, 16};
-	ck_assert_int_eq(read_and_wait(&good, 1), 0);
-}
-END_TEST
-
-START_TEST(too_many_reads_are_refused)
-{
-	struct fabric_event events[FABRIC_READ_LISTS_MAX + 1];
-	struct fabric_read reads[FABRIC_READS_MAX + 1] = {0};
-	uint64_t cookie = 0;
-
-	ck_assert_int_eq(fabric_read(client, reads, FABRIC_READS_MAX + 1, 0),
-			 ERR_USAGE);
-	for (; cookie < FABRIC_READ_LISTS_MAX; cookie++)
-		ck_assert_int_eq(fabric_read(client, reads, 1, cookie), 0);
-	ck_assert_int_eq(fabric_read(client, reads, 1, cookie), ERR_AGAIN);
-	ck_assert_int_eq(fabric_poll(client, events, 3), 3);
-	ck_assert_int_eq(fabric_read(client, reads, 1, cookie), 0);
-	ck_assert_int_eq(fabric_poll(client, events + 3, FABRIC_READ_LISTS_MAX),
-			 FABRIC_READ_LISTS_MAX - 2);
-	for (uint64_t i = 0; i <= cookie; i++)
-		ck_assert_uint_eq(events[i].cookie, i);
-}
-END_TEST
-
-START_TEST(reads_and_writes_are_polled_together)
-{
-	struct fabric_event events[8];
-	const struct fabric_read read = {0, events, 0};
-
-	ck_assert_int_eq(fabric_write(server, 0, "x", 1, 5), 0);
-	ck_assert_int_eq(fabric_read(client, &read, 1, 6), 0);
-	ck_assert_int_eq(fabric_poll(client, events, 8), 2);
-	ck_assert_int_eq(events[0].kind, FABRIC_READ);
-	ck_assert_int_eq(events[1].kind, FABRIC_WRITE);
-	ck_assert_int_eq(fabric_poll(client, events, 8), 0);
-}
-END_TEST
-
-START_TEST(a_ring_counts_the_lists_that_are_done)
-{
-	const struct fabric_read read = {0, NULL, 0};
-	struct fabric_ring *ring;
-	unsigned done = 0;
-
-	ck_assert_int_eq(fabric_ring_create(client, &ring), 0);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(fabric_read(client, &read, 1, 0), 0);
-	ck_assert_int_eq(fabric_ring_receive(ring, NULL, &done), 0);
-	ck_assert_uint_eq(done, 3);
-	fabric_ring_destroy(ring);
-}
-END_TEST
-
-START_TEST(only_the_client_can_read)
-{
-	const struct fabric_read read = {0, NULL, 0};
-	uint64_t size;
-
-	ck_assert(fabric_is_one_sided(client));
-	/* It tells the server about its client. */
-	ck_assert(fabric_is_one_sided(server));
-	ck_assert_int_eq(fabric_read(server, &read, 1, 0), ERR_UNSUPPORTED);
-	ck_assert_ptr_null(fabric_map(server, &size));
-}
-END_TEST
-
-START_TEST(a_server_knows_before_it_accepts_that_its_client_will_read)
-{
-	uint8_t hello[FABRIC_HELLO_SIZE];
-	struct dial dial;
-
-	dial_init(&dial, place_address(&place));
-	dial_begin(&dial);
-	struct fabric_link *link = await_client(&place, hello);
-	ck_assert(fabric_is_one_sided(link));
-	fabric_close(link);
-	dial_end(&dial);
-}
-END_TEST
-
-START_TEST(without_a_region_there_is_nothing_to_read)
-{
-	const struct fabric_read read = {0, NULL, 0};
-	uint64_t size;
-
-	ck_assert_int_eq(try_listen(), 0);
-	connect_pair(&place, &server, &client);
-	ck_assert(!fabric_is_one_sided(client));
-	ck_assert(!fabric_is_one_sided(server));
-	ck_assert_int_eq(fabric_read(client, &read, 1, 0), ERR_UNSUPPORTED);
-	ck_assert_ptr_null(fabric_map(client, &size));
-	ck_assert_uint_eq(size, 0);
-	fabric_close(client);
-	fabric_close(server);
-}
-END_TEST
-
 /* --- The mapped region --------------------------------------------------- */
 
 START_TEST(the_map_shows_what_the_server_writes)
@@ -503,8 +329,14 @@ static int read_something(void)
 {
 	uint8_t bytes[64];
 	const struct fabric_read read = {0, bytes, sizeof(bytes)};
+	struct fabric_event event;
 
-	return read_and_wait(&read, 1);
+	int error = fabric_read(client, &read, 1, 1);
+	if (error)
+		return error;
+	ck_assert_int_eq(fabric_poll(client, &event, 1), 1);
+	ck_assert_int_eq(event.kind, FABRIC_READ);
+	return 0;
 }
 
 START_TEST(a_read_fails_once_the_owner_has_ended)
@@ -898,7 +730,6 @@ static TCase *name_tests(void)
 		       listeners_that_come_and_go_never_share_an_address);
 	tcase_add_test(tests, a_region_that_could_shrink_is_sealed);
 	tcase_add_test(tests, a_region_that_cannot_be_sealed_is_refused);
-	tcase_add_test(tests, without_a_region_there_is_nothing_to_read);
 	tcase_add_test(tests, the_death_of_a_robust_mutex_ends_reads);
 	tcase_add_test(tests, a_good_offer_is_taken);
 	tcase_add_loop_test(
@@ -906,23 +737,12 @@ static TCase *name_tests(void)
 	return tests;
 }
 
-static TCase *read_tests(void)
+static TCase *map_tests(void)
 {
-	TCase *tests = tcase_create("reads");
+	TCase *tests = tcase_create("map");
 
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_set_timeout(tests, 120);
-	tcase_add_test(tests,
-		       reads_of_every_size_at_every_alignment_equal_memory);
-	tcase_add_test(tests, a_list_of_reads_is_done_as_a_whole);
-	tcase_add_test(tests, a_read_beyond_the_region_is_refused);
-	tcase_add_test(tests, too_many_reads_are_refused);
-	tcase_add_test(tests, reads_and_writes_are_polled_together);
-	tcase_add_test(tests, a_ring_counts_the_lists_that_are_done);
-	tcase_add_test(tests, only_the_client_can_read);
-	tcase_add_test(
-		tests,
-		a_server_knows_before_it_accepts_that_its_client_will_read);
 	tcase_add_test(tests, the_map_shows_what_the_server_writes);
 	tcase_add_test(tests, writing_to_the_map_is_a_fault);
 	tcase_add_loop_test(tests, a_read_fails_once_the_owner_has_ended, 0, 4);
@@ -955,7 +775,7 @@ Suite *test_suite(const char **why)
 
 	(void)why;
 	suite_add_tcase(suite, name_tests());
-	suite_add_tcase(suite, read_tests());
+	suite_add_tcase(suite, map_tests());
 	suite_add_tcase(suite, hostile_client_tests());
 	return suite;
 }

@@ -105,12 +105,15 @@ END_TEST
 
 START_TEST(a_host_that_is_not_known_is_no_connection)
 {
+	const struct fabric_connect_options options = {
+		.inbox_size = TEST_INBOX_CLIENT,
+		.timeout_ns = 1000000000,
+	};
 	const uint8_t hello[FABRIC_HELLO_SIZE] = {0};
 	uint8_t answer[FABRIC_HELLO_SIZE];
 
 	ck_assert_int_eq(fabric_connect("tcp://no.such.host.invalid:1", hello,
-					TEST_INBOX_CLIENT, 1000000000, answer,
-					&client),
+					&options, answer, &client),
 			 ERR_CONNECTION);
 	ck_assert_ptr_nonnull(strstr(err_text(), "no.such.host.invalid"));
 }

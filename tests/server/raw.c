@@ -22,11 +22,15 @@ void raw_open(struct raw *raw, const char *address, uint32_t inbox_size)
 		.version = WIRE_VERSION,
 		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
 	};
+	const struct fabric_connect_options options = {
+		.inbox_size = inbox_size,
+		.timeout_ns = PATIENCE_NS,
+	};
 	struct wire_hello answer;
 
 	memset(raw, 0, sizeof(*raw));
-	int error = fabric_connect(address, (const uint8_t *)&hello, inbox_size,
-				   PATIENCE_NS, (uint8_t *)&answer, &raw->link);
+	int error = fabric_connect(address, (const uint8_t *)&hello, &options,
+				   (uint8_t *)&answer, &raw->link);
 	ck_assert_msg(!error, "%s: %s", address, err_text());
 	ck_assert_uint_eq(answer.status, WIRE_HELLO_ACCEPTED);
 	ck_assert_int_eq(fabric_ring_create(raw->link, &raw->ring), 0);

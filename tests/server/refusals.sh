@@ -79,8 +79,9 @@ refused "an option without its value is one" 2 "--memory needs a value" \
 	--listen "$shm" --memory
 refused "an address of no fabric is one" 2 "carrier://pigeon" \
 	--listen carrier://pigeon
-refused "verbs is not in this build" 2 "no verbs fabric" \
-	--listen verbs://localhost:7000
+# No RDMA device has this address, and a build may have no verbs fabric.
+refused "an address of no RDMA device is one" 2 "verbs://127.0.0.1:7000\|RDMA" \
+	--listen verbs://127.0.0.1:7000
 refused "a port must be one" 2 "70000" --listen tcp://127.0.0.1:70000
 for value in 0 -1 2x 100000; do
 	refused "--threads $value is refused" 2 "--threads" \

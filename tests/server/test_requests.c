@@ -616,12 +616,15 @@ END_TEST
 static uint32_t status_for(const char *address, const struct wire_hello *hello,
 			   uint32_t inbox_size)
 {
+	const struct fabric_connect_options wanted = {
+		.inbox_size = inbox_size,
+		.timeout_ns = UINT64_C(10000000000),
+	};
 	struct fabric_link *link = NULL;
 	struct wire_hello answer = {0};
 
-	int error = fabric_connect(address, (const uint8_t *)hello, inbox_size,
-				   UINT64_C(10000000000), (uint8_t *)&answer,
-				   &link);
+	int error = fabric_connect(address, (const uint8_t *)hello, &wanted,
+				   (uint8_t *)&answer, &link);
 	ck_assert_int_eq(error, ERR_PROTOCOL);
 	return answer.status;
 }
