@@ -133,7 +133,7 @@ void place_prepare(struct place *place, const char *fabric)
 void place_listen(struct place *place)
 {
 	const struct fabric_listen_options options = {
-		.region = &place->region,
+		.region = place->without_region ? NULL : &place->region,
 		.inbox_size = place->server_inbox_size,
 		.socket_mode = 0600,
 	};

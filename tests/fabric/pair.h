@@ -34,6 +34,7 @@ struct place {
 	char client_address[160];
 	bool is_faulty;
 	/* May be set before listening and before connecting. */
+	bool without_region;
 	uint32_t server_inbox_size;
 	uint32_t client_inbox_size;
 };

@@ -191,16 +191,12 @@ END_TEST
 
 START_TEST(without_a_region_there_is_nothing_to_read)
 {
-	const struct fabric_listen_options options = {
-		.inbox_size = TEST_INBOX_SERVER,
-		.socket_mode = 0600,
-	};
 	const struct fabric_read read = {0, NULL, 0};
 	uint64_t size;
 
 	place_prepare(&place, FABRIC);
-	ck_assert_int_eq(
-		fabric_listen(place.address, &options, &place.listener), 0);
+	place.without_region = true;
+	place_listen(&place);
 	connect_pair(&place, &server, &client);
 	ck_assert(!fabric_is_one_sided(client));
 	ck_assert(!fabric_is_one_sided(server));
