@@ -175,6 +175,8 @@ static int pack(struct bench *b)
 	const struct rtree_options options = {
 		.size = rtree_size_forecast(b->item_count) + (64 << 20),
 		.lease_ns = NS_PER_S,
+		/* In the kind of memory that the server's is in. */
+		.is_mappable = true,
 	};
 	struct rtree_batch *batch;
 	uint64_t version;
