@@ -24,6 +24,8 @@ static const char help[] =
 	"                     that all connect by [shm]; an address, such as\n"
 	"                     verbs://HOST:0, is one more for the server\n"
 	"  --paths LIST       of messaging,copy,mapped [all of the fabric]\n"
+	"  --fill             with --changes 1: more items than there is "
+	"room for\n"
 	"  --stops N          times that each reading process is stopped for "
 	"ten leases [0]\n"
 	"  --items N          at most at a time [3000]\n"
@@ -48,6 +50,7 @@ enum option_code {
 	OPTION_READERS,
 	OPTION_FABRIC,
 	OPTION_PATHS,
+	OPTION_FILL,
 	OPTION_STOPS,
 	OPTION_ITEMS,
 	OPTION_CHANGES,
@@ -68,6 +71,7 @@ static const struct option long_options[] = {
 	{"readers", required_argument, NULL, OPTION_READERS},
 	{"fabric", required_argument, NULL, OPTION_FABRIC},
 	{"paths", required_argument, NULL, OPTION_PATHS},
+	{"fill", no_argument, NULL, OPTION_FILL},
 	{"stops", required_argument, NULL, OPTION_STOPS},
 	{"items", required_argument, NULL, OPTION_ITEMS},
 	{"changes", required_argument, NULL, OPTION_CHANGES},
@@ -133,6 +137,9 @@ static int take(struct options *options, enum option_code code, char *value)
 		return take_fabric(options, value);
 	case OPTION_PATHS:
 		return take_paths(options, value);
+	case OPTION_FILL:
+		options->fills = true;
+		break;
 	case OPTION_STOPS:
 		return parse_uint64(value, &options->stops);
 	case OPTION_ITEMS:

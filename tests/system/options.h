@@ -23,6 +23,7 @@ struct options {
 	uint64_t time_ns;
 	uint64_t seed;
 	uint64_t writers, readers, items, changes;
+	bool fills;	    /* the region, so that writes are refused */
 	uint64_t stops;	    /* of the readers, for ten leases each */
 	bool is_faulty;	    /* readers connect by faulty links, which break */
 	const char *fabric; /* "shm", "tcp", or an address to listen at */

@@ -92,6 +92,7 @@ struct stage {
 
 	uint64_t first_version; /* of the empty tree */
 	_Atomic bool ending;
+	_Atomic uint64_t refused;      /* writes, for want of room */
 	_Atomic uint64_t acknowledged; /* the newest version, to anyone */
 	/* Where items are that were written lately: two coordinates in 32 bits
 	 * each; 0 is none. */

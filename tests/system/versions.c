@@ -46,12 +46,14 @@ struct run {
 	uint64_t stops; /* so far */
 	uint64_t next_signal_ns;
 	bool are_stopped;
+	bool all_pages_are_there; /* in the end */
 	bool broken; /* a process ended that shouldn't have, or hangs */
 };
 
 static bool start_server(struct run *run);
 static void make_stage(struct run *run);
 static bool learn_first_version(struct run *run);
+static bool count_pages(const struct stage *stage);
 static void start_clients(struct run *run);
 static void compare(struct run *run);
 static void end_clients(struct run *run);
@@ -83,6 +85,7 @@ int main(int argc, char **argv)
 		start_clients(&run);
 		compare(&run);
 		end_clients(&run);
+		run.all_pages_are_there = count_pages(run.stage);
 		status = report(&run);
 		checker_fini(&run.checker);
 	}
@@ -167,6 +170,29 @@ static bool learn_first_version(struct run *run)
 	stage->first_version = stat.version;
 	atomic_store(&stage->acknowledged, stat.version);
 	return true;
+}
+
+/* Whether each page is in the tree, free, or waits to be. */
+static bool count_pages(const struct stage *stage)
+{
+	struct catfish *server;
+	struct catfish_stat stat;
+	uint64_t pages = 1;
+
+	int error = catfish_connect(stage->address, NULL, &server);
+	if (error)
+		return false;
+	error = catfish_stat(server, &stat);
+	catfish_close(server);
+	if (error)
+		return false;
+	for (int level = 0; level < CATFISH_LEVELS; level++)
+		pages += stat.nodes[level];
+	printf("pages: %" PRIu64 " in the tree, %" PRIu64 " free, %" PRIu64
+	       " retired, %" PRIu64 " in all; %" PRIu64 " writes refused\n",
+	       pages, stat.free_pages, stat.retired_pages, stat.pages,
+	       atomic_load(&stage->refused));
+	return pages + stat.free_pages + stat.retired_pages == stat.pages;
 }
 
 /* --- Clients ------------------------------------------------------------ */
@@ -438,6 +464,8 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 	}
 	enough &= require(run->stops == run->options.stops,
 			  "the readers were not stopped as often");
+	enough &= require(!run->options.fills || run->stage->refused > 0,
+			  "the region was never full");
 	enough &= require(!run->stops || sum->lease_expiries > 0,
 			  "no search was stopped in its middle");
 	return enough & require(sum->overlapped > 0,
@@ -463,5 +491,9 @@ static int report(const struct run *run)
 	       checker->is_wrong ? "at least 1" : "0");
 	if (checker->is_wrong || run->broken || sum.failed)
 		return ANSWERS_WRONG;
+	if (!run->all_pages_are_there) {
+		printf("pages are lost\n");
+		return ANSWERS_WRONG;
+	}
 	return shows_enough(run, &sum) ? 0 : SHOWN_TOO_LITTLE;
 }

@@ -48,6 +48,8 @@ replays "so they do when pages are short and reused at once" 6 \
 	--changes 1 --writers 4 --items 2000 --memory 900K --lease 1ms
 replays "so do links that tear, delay and reorder, and break" 6 \
 	--fabric faulty --readers 2
+replays "so they do when the region is full, and no page is lost" 6 \
+	--fill --changes 1 --items 20000 --memory 900K --lease 2ms
 replays "so does tcp, where no lease but only pins hold pages" 6 \
 	--fabric tcp --readers 2
 dimensions=-3d

@@ -32,6 +32,7 @@ struct author {
 	struct catfish *server;
 	uint64_t requests;
 	struct change changes[CHANGES_MAX];
+	struct rect before; /* of the first item that was moved */
 };
 
 static void write_on(struct author *a);
@@ -70,6 +71,8 @@ void writer_run(struct stage *stage, unsigned number)
 
 enum kind { INSERT, MOVE, DELETE };
 
+static void take_back(struct author *a, enum kind kind);
+
 /* More of what brings the number of items to what is wanted. */
 static enum kind choose_kind(struct author *a)
 {
@@ -100,6 +103,11 @@ static void write_on(struct author *a)
 
 	int error = requests[kind](a, choose_count(a), &written);
 	a->requests++;
+	/* Then nothing of a single change was done. */
+	if (error == CATFISH_ERROR_NO_ROOM && a->stage->changes == 1) {
+		take_back(a, kind);
+		return;
+	}
 	/* Its items are all there, and nobody else's. */
 	if (error || written.not_found) {
 		fprintf(stderr, "writer %u: %s\n", a->number,
@@ -110,6 +118,18 @@ static void write_on(struct author *a)
 	if (written.applied)
 		acknowledge(a, (uint32_t)written.applied, kind == MOVE,
 			    &written);
+}
+
+/* What a full region has refused. */
+static void take_back(struct author *a, enum kind kind)
+{
+	atomic_fetch_add(&a->stage->refused, 1);
+	if (kind == INSERT)
+		a->all.live--;
+	else if (kind == MOVE)
+		a->all.rect[a->changes[0].slot] = a->before;
+	else
+		a->all.live++;
 }
 
 /* How many items there should be by now: from none up and down to none. */
@@ -226,6 +246,8 @@ static int move(struct author *a, uint32_t count,
 		     i + (uint32_t)random_below(&a->random, all->live - i));
 		uint32_t slot = all->order[i];
 		put_item(a, slot, &moves[i].item);
+		if (i == 0)
+			a->before = all->rect[slot];
 		all->rect[slot] =
 			random_below(&a->random, 4)
 				? rect_nearby(&a->random, &all->rect[slot])
