@@ -28,6 +28,7 @@ static const struct meaning {
 	 * that weren't found are counted, and are no error. */
 	{ERR_NOT_FOUND, "not found", EXIT_USAGE},
 	{ERR_NO_MEMORY, "out of memory", EXIT_NO_ROOM},
+	{ERR_TIMEOUT, "out of time", EXIT_BUSY},
 	{ERR_AGAIN, "try again", EXIT_BUSY},
 	/* Mostly a limit, as of open files. */
 	{ERR_SYSTEM, "system error", EXIT_NO_ROOM},

@@ -34,6 +34,9 @@ enum err {
 	ERR_NOT_FOUND = -ENOENT,
 	/* No memory. */
 	ERR_NO_MEMORY = -ENOMEM,
+	/* The time that was given for it is over; whether it was done isn't
+	 * known. */
+	ERR_TIMEOUT = -ETIMEDOUT,
 	/* Not now; ask again when there is an event.  Never leaves a program.
 	 */
 	ERR_AGAIN = -EAGAIN,

@@ -24,16 +24,6 @@ enum {
 	SLOW_FACTOR = 60,
 };
 
-/* A wait: a while awake, then asleep.  Its clock starts when there is really
- * something to wait for. */
-struct wait {
-	uint64_t timeout_ns;
-	uint64_t spin_until_ns;
-	uint64_t deadline_ns;
-	bool started;
-	bool armed;
-};
-
 static bool is_slow(enum wire_operation operation);
 static int await_room(struct catfish *c, uint32_t size);
 static int64_t await_message(struct catfish *c);
@@ -41,7 +31,7 @@ static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header);
 static int take_error(struct catfish *c, const struct wire_header *header);
 static int lose(struct catfish *c, int error);
-static int wait_more(const struct catfish *c, struct wait *wait);
+static int wait_more(const struct catfish *c, struct client_wait *wait);
 
 void *client_request_body(struct catfish *c)
 {
@@ -76,21 +66,40 @@ int client_answer(struct catfish *c, void *fixed, size_t fixed_size,
 		  size_t entry_size, struct client_entries *entries)
 {
 	struct wire_header header;
-	const void *first = NULL;
 
 	assert(c->more);
 	int64_t size = await_message(c);
 	int error = size < 0 ? (int)size : check_answer(c, size, &header);
 	if (error)
 		return lose(c, error);
-	c->more = header.flags & WIRE_MORE;
-	if (header.flags & WIRE_ERROR)
-		return take_error(c, &header);
-	error = wire_body(c->segment, fixed, fixed_size, entry_size, &first);
+	return client_open_segment(c, &header, fixed, fixed_size, entry_size,
+				   entries);
+}
+
+int client_check_segment(struct catfish *c, size_t size,
+			 struct wire_header *header)
+{
+	if (wire_check(c->segment, size))
+		return ERR_PROTOCOL;
+	memcpy(header, c->segment, sizeof(*header));
+	return 0;
+}
+
+int client_open_segment(struct catfish *c, const struct wire_header *header,
+			void *fixed, size_t fixed_size, size_t entry_size,
+			struct client_entries *entries)
+{
+	const void *first = NULL;
+
+	c->more = header->flags & WIRE_MORE;
+	if (header->flags & WIRE_ERROR)
+		return take_error(c, header);
+	int error =
+		wire_body(c->segment, fixed, fixed_size, entry_size, &first);
 	if (error)
 		return lose(c, error);
 	if (entries)
-		*entries = (struct client_entries){first, header.count};
+		*entries = (struct client_entries){first, header->count};
 	return 0;
 }
 
@@ -126,7 +135,7 @@ void client_drain(struct catfish *c)
 int client_read(struct catfish *c, const struct fabric_read *reads,
 		size_t count)
 {
-	struct wait wait = {.timeout_ns = c->timeout_ns};
+	struct client_wait wait = {.timeout_ns = c->timeout_ns};
 	unsigned done = 0;
 
 	int error = fabric_read(c->link, reads, count, 0);
@@ -165,7 +174,7 @@ static bool is_slow(enum wire_operation operation)
 /* Waits until the server has given enough room back for a request. */
 static int await_room(struct catfish *c, uint32_t size)
 {
-	struct wait wait = {.timeout_ns = c->timeout_ns};
+	struct client_wait wait = {.timeout_ns = c->timeout_ns};
 	int error = 0;
 
 	while (!error && !fabric_ring_has_room(c->ring, size)) {
@@ -181,7 +190,7 @@ static int await_room(struct catfish *c, uint32_t size)
 /* The size of the next message, which is then in c->segment. */
 static int64_t await_message(struct catfish *c)
 {
-	struct wait wait = {.timeout_ns = c->answer_timeout_ns};
+	struct client_wait wait = {.timeout_ns = c->answer_timeout_ns};
 
 	for (;;) {
 		int64_t size = fabric_ring_receive(c->ring, c->segment, NULL);
@@ -198,9 +207,8 @@ static int64_t await_message(struct catfish *c)
 static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header)
 {
-	if (wire_check(c->segment, size))
+	if (client_check_segment(c, size, header))
 		return ERR_PROTOCOL;
-	memcpy(header, c->segment, sizeof(*header));
 
 	uint8_t asked = c->request->operation;
 	if (!(header->flags & WIRE_ANSWER) || header->sequence != c->sequence ||
@@ -240,7 +248,7 @@ static int lose(struct catfish *c, int error)
 	return client_break(c, err_prefix(error, "%s", c->address));
 }
 
-static void start_waiting(struct wait *wait, uint64_t now)
+static void start_waiting(struct client_wait *wait, uint64_t now)
 {
 	wait->started = true;
 	wait->spin_until_ns = now + SPIN_NS;
@@ -270,21 +278,27 @@ static void relax_processor(void)
 #endif
 }
 
-/* One step of waiting, after which the caller polls again: between arming the
- * link and sleeping on it, too, or what completes in between is slept over. */
-static int wait_more(const struct catfish *c, struct wait *wait)
+static int wait_more(const struct catfish *c, struct client_wait *wait)
 {
 	uint64_t now = clock_now_ns();
 
+	if (wait->started && now >= wait->deadline_ns)
+		return err_set(ERR_CONNECTION, "no answer within %.3g s",
+			       (double)wait->timeout_ns / NS_PER_S);
+	return client_wait_step(c, wait, now);
+}
+
+int client_wait_step(const struct catfish *c, struct client_wait *wait,
+		     uint64_t now)
+{
 	if (!wait->started)
 		start_waiting(wait, now);
+	if (now >= wait->deadline_ns)
+		return 0;
 	if (now < wait->spin_until_ns) {
 		relax_processor();
 		return 0;
 	}
-	if (now >= wait->deadline_ns)
-		return err_set(ERR_CONNECTION, "no answer within %.3g s",
-			       (double)wait->timeout_ns / NS_PER_S);
 	wait->armed = !wait->armed;
 	return wait->armed ? fabric_arm(c->link)
 			   : sleep_on_link(c, wait->deadline_ns - now);

@@ -48,6 +48,31 @@ int client_call(struct catfish *c, enum wire_operation operation,
 		size_t body_size, uint32_t count, void *fixed,
 		size_t fixed_size);
 
+/* What client_answer() is made of, for answers that are received otherwise:
+ * checks the message of 'size' bytes in c->segment and copies its header, then
+ * takes it apart. */
+int client_check_segment(struct catfish *c, size_t size,
+			 struct wire_header *header);
+int client_open_segment(struct catfish *c, const struct wire_header *header,
+			void *fixed, size_t fixed_size, size_t entry_size,
+			struct client_entries *entries);
+
+/* A wait: a while awake, then asleep.  Its clock starts when there is really
+ * something to wait for; all zeros but for the timeout is one. */
+struct client_wait {
+	uint64_t timeout_ns;
+	uint64_t spin_until_ns;
+	uint64_t deadline_ns;
+	bool started;
+	bool armed;
+};
+
+/* One step of waiting, after which the caller polls again and looks whether the
+ * time is up: between arming the link and sleeping on it, too, or what
+ * completes in between is slept over. */
+int client_wait_step(const struct catfish *c, struct client_wait *wait,
+		     uint64_t now);
+
 /* Receives and drops what is left of an answer. */
 void client_drain(struct catfish *c);
 

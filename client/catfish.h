@@ -65,7 +65,8 @@ enum catfish_error {
 	CATFISH_ERROR_DAMAGED = -7,	/* the region breaks its invariants */
 	CATFISH_ERROR_NO_ROOM = -8,	/* the region is full */
 	CATFISH_ERROR_NO_MEMORY = -9,
-	CATFISH_ERROR_SYSTEM = -10, /* of the operating system */
+	CATFISH_ERROR_SYSTEM = -10,  /* of the operating system */
+	CATFISH_ERROR_TIMEOUT = -11, /* a request's deadline has passed */
 };
 
 /* A few words for an error, such as "no connection". */
@@ -296,6 +297,110 @@ CATFISH_API int catfish_load_items(struct catfish *server,
 CATFISH_API int catfish_load_commit(struct catfish *server,
 				    struct catfish_written *written);
 CATFISH_API int catfish_load_abort(struct catfish *server);
+
+/* --- Many requests at once ---------------------------------------------- */
+
+/* The functions above wait for their answer.  Those below send a request and
+ * return; many may be outstanding on a connection, and each is completed, by
+ * calling its 'done', from within catfish_poll(), catfish_wait() or
+ * catfish_arm().
+ *
+ *	struct catfish_call call = {.done = finish, .context = &mine};
+ *	int error = catfish_begin_search(server, &query, print, &call, NULL);
+ *	while (!error && catfish_outstanding(server))
+ *		error = catfish_wait(server, 1000, NULL);
+ *
+ * Requests go to the server by messaging, whatever the connection's path is.
+ * What was sent earlier is served earlier: a search sees the writes that were
+ * sent before it on its connection.  Until none are outstanding the functions
+ * that wait return CATFISH_ERROR_USAGE on that connection; catfish_close()
+ * drops them, and nothing is called for them any more. */
+
+struct catfish_result {
+	int error;	  /* CATFISH_OK, or what became of the request */
+	const char *text; /* of the error; until the function returns */
+	struct catfish_answer answer;	/* to a search or count */
+	struct catfish_written written; /* by a write */
+};
+
+/* May begin and cancel requests; mustn't use the connection otherwise. */
+typedef void catfish_done(void *context, const struct catfish_result *result);
+
+struct catfish_call {
+	catfish_done *done;
+	void *context; /* of 'done', and of the items found */
+
+	/* The request is completed with CATFISH_ERROR_TIMEOUT when it isn't
+	 * answered within so many milliseconds; 0: the connection's timeout.
+	 * The answer is dropped when it comes.  A write may have been applied,
+	 * or be applied yet. */
+	uint32_t deadline_ms;
+};
+
+/* Sends a request; what the arguments point to may change once it is sent.
+ * '*request', which may be NULL, is for catfish_cancel().
+ *
+ * CATFISH_ERROR_BUSY when as many are outstanding as there is room for (at
+ * least 64 searches): poll, and try again.  CATFISH_ERROR_USAGE for more items
+ * than a message holds (at least 600).  When it fails, nothing was sent, and
+ * 'done' is not called. */
+CATFISH_API int catfish_begin_search(struct catfish *server,
+				     const struct catfish_query *query,
+				     catfish_found *found,
+				     const struct catfish_call *call,
+				     uint64_t *request);
+CATFISH_API int catfish_begin_count(struct catfish *server,
+				    const struct catfish_query *query,
+				    const struct catfish_call *call,
+				    uint64_t *request);
+CATFISH_API int catfish_begin_insert(struct catfish *server,
+				     const struct catfish_item *items,
+				     size_t count,
+				     const struct catfish_call *call,
+				     uint64_t *request);
+CATFISH_API int catfish_begin_delete(struct catfish *server,
+				     const struct catfish_item *items,
+				     size_t count,
+				     const struct catfish_call *call,
+				     uint64_t *request);
+CATFISH_API int catfish_begin_update(struct catfish *server,
+				     const struct catfish_move *moves,
+				     size_t count,
+				     const struct catfish_call *call,
+				     uint64_t *request);
+
+/* Has nothing called for a request any more.  What it asks may be done all the
+ * same.  CATFISH_ERROR_USAGE when it is completed, or was cancelled, already.
+ */
+CATFISH_API int catfish_cancel(struct catfish *server, uint64_t request);
+
+/* Requests whose answer has not come, those included that were cancelled or
+ * whose deadline has passed. */
+CATFISH_API size_t catfish_outstanding(const struct catfish *server);
+
+/* Completes what can be completed, without waiting: those whose answer has
+ * come, and those whose deadline has passed.  '*completed', which may be NULL,
+ * is how many.  When the connection is lost, or the server breaks the protocol,
+ * it completes all with that error and returns it. */
+CATFISH_API int catfish_poll(struct catfish *server, size_t *completed);
+
+/* The same, but waits for the first for at most 'timeout_ms': a short while
+ * awake, then asleep.  That none was completed is no error. */
+CATFISH_API int catfish_wait(struct catfish *server, uint32_t timeout_ms,
+			     size_t *completed);
+
+/* To wait in an event loop: the file descriptor, and in '*events' what poll(2)
+ * is to wait for, POLLIN or POLLIN | POLLOUT; that may change with each call on
+ * the connection.  Before each sleep, also when requests were begun since the
+ * last, call catfish_arm(), which asks for the descriptor to become readable by
+ * what comes from then on, and completes what has come by then, as
+ * catfish_poll() does. */
+CATFISH_API int catfish_fd(const struct catfish *server, short *events);
+CATFISH_API int catfish_arm(struct catfish *server, size_t *completed);
+
+/* Milliseconds until the next deadline of a request, rounded up: how long to
+ * sleep at most before catfish_poll(); -1 when there is none. */
+CATFISH_API int catfish_sleep_ms(const struct catfish *server);
 
 /* --- The server --------------------------------------------------------- */
 

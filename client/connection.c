@@ -77,6 +77,7 @@ void catfish_close(struct catfish *c)
 		return;
 	client_report_offloaded(c);
 	close_link(c);
+	client_requests_destroy(c);
 	free(c->found.items);
 	free(c->address);
 	free(c);
@@ -93,6 +94,18 @@ int catfish_set_path(struct catfish *c, enum catfish_path path,
 }
 
 int client_begin(const struct catfish *c)
+{
+	int error = client_begin_request(c);
+
+	if (!error && client_requests_outstanding(c))
+		return err_set(ERR_USAGE,
+			       "%zu requests are outstanding: poll until there "
+			       "are none, or use another connection",
+			       client_requests_outstanding(c));
+	return error;
+}
+
+int client_begin_request(const struct catfish *c)
 {
 	if (!c)
 		return err_set(ERR_USAGE, "there is no connection");

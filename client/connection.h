@@ -57,11 +57,19 @@ struct catfish {
 	struct gathering found;
 	uint64_t offloaded; /* searches */
 
+	struct client_requests *requests; /* of client/requests.c, or NULL */
+
 	bool loading; /* between load_begin and its end */
 };
 
-/* Checks that 'c' can be used at all. */
+/* Checks that 'c' can be used at all, and has no requests outstanding; the
+ * second checks only the first. */
 int client_begin(const struct catfish *c);
+int client_begin_request(const struct catfish *c);
+
+/* Those of catfish_outstanding(), and the end of the connection for them. */
+size_t client_requests_outstanding(const struct catfish *c);
+void client_requests_destroy(struct catfish *c);
 
 /* Says that the connection can't go on, for 'error', which it returns. */
 int client_break(struct catfish *c, int error);

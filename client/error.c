@@ -20,6 +20,7 @@ static const struct {
 	{CATFISH_ERROR_NO_ROOM, ERR_NO_ROOM},
 	{CATFISH_ERROR_NO_MEMORY, ERR_NO_MEMORY},
 	{CATFISH_ERROR_SYSTEM, ERR_SYSTEM},
+	{CATFISH_ERROR_TIMEOUT, ERR_TIMEOUT},
 	/* A file to save to, in a folder that isn't there. */
 	{CATFISH_ERROR_USAGE, ERR_NOT_FOUND},
 };

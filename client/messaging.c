@@ -11,27 +11,20 @@
 #include "client/call.h"
 #include "client/search.h"
 
-/* What has come of an answer. */
-struct progress {
-	uint64_t segments;
-	uint64_t items;
-	bool stopped; /* the caller has had enough */
-};
-
 static int send_query(struct catfish *c, const struct search *s);
 static int take_segment(struct catfish *c, struct search *s,
-			struct progress *so_far);
+			struct search_progress *so_far);
 static int check_limit(struct catfish *c, const struct search *s,
-		       const struct progress *so_far);
+		       const struct search_progress *so_far);
 static int check_items(struct catfish *c, const struct client_entries *items);
 static int hand_out(const struct search *s, const struct client_entries *items);
 static int take_totals(struct catfish *c, struct search *s,
 		       const struct wire_found *found,
-		       const struct progress *so_far);
+		       const struct search_progress *so_far);
 
 int client_search_by_messaging(struct catfish *c, struct search *s)
 {
-	struct progress so_far = {0};
+	struct search_progress so_far = {0};
 	int error = send_query(c, s);
 
 	do {
@@ -43,39 +36,52 @@ int client_search_by_messaging(struct catfish *c, struct search *s)
 
 static int send_query(struct catfish *c, const struct search *s)
 {
-	struct wire_query query = {
-		.limit = s->limit,
-		.relation = s->relation,
-	};
+	struct wire_query query;
 
-	wire_put_rect(&s->box, &query.rect);
+	client_search_put_query(s, &query);
 	memcpy(client_request_body(c), &query, sizeof(query));
 	return client_request(c, s->found ? WIRE_SEARCH : WIRE_COUNT,
 			      sizeof(query), 0);
 }
 
 static int take_segment(struct catfish *c, struct search *s,
-			struct progress *so_far)
+			struct search_progress *so_far)
 {
 	struct wire_found found;
 	struct client_entries items;
 
 	int error = client_answer(c, &found, sizeof(found),
 				  sizeof(struct wire_item), &items);
-	if (error)
-		return error;
-	so_far->items += items.count;
-	error = client_take_version(c, &found, so_far->segments, &s->answer);
+	return error ? error
+		     : client_search_take_segment(c, s, so_far, &found, &items);
+}
+
+void client_search_put_query(const struct search *s, struct wire_query *query)
+{
+	*query = (struct wire_query){
+		.limit = s->limit,
+		.relation = s->relation,
+	};
+	wire_put_rect(&s->box, &query->rect);
+}
+
+int client_search_take_segment(struct catfish *c, struct search *s,
+			       struct search_progress *so_far,
+			       const struct wire_found *found,
+			       const struct client_entries *items)
+{
+	so_far->items += items->count;
+	int error = client_take_version(c, found, so_far->segments, &s->answer);
 	if (!error)
 		error = check_limit(c, s, so_far);
 	if (!error)
-		error = check_items(c, &items);
+		error = check_items(c, items);
 	if (error)
 		return error;
 	so_far->segments++;
 	if (!so_far->stopped && s->found)
-		so_far->stopped = hand_out(s, &items);
-	return c->more ? 0 : take_totals(c, s, &found, so_far);
+		so_far->stopped = hand_out(s, items);
+	return c->more ? 0 : take_totals(c, s, found, so_far);
 }
 
 int client_take_version(struct catfish *c, const struct wire_found *found,
@@ -99,7 +105,7 @@ int client_take_version(struct catfish *c, const struct wire_found *found,
 
 /* No more items than were asked for. */
 static int check_limit(struct catfish *c, const struct search *s,
-		       const struct progress *so_far)
+		       const struct search_progress *so_far)
 {
 	if (so_far->items > (s->limit ? s->limit : UINT64_MAX))
 		return client_break(c, err_set(ERR_PROTOCOL,
@@ -142,7 +148,7 @@ static int hand_out(const struct search *s, const struct client_entries *items)
 /* The last segment counts what there was in all. */
 static int take_totals(struct catfish *c, struct search *s,
 		       const struct wire_found *found,
-		       const struct progress *so_far)
+		       const struct search_progress *so_far)
 {
 	if (so_far->items != (s->found ? found->total : 0))
 		return client_break(

@@ -22,7 +22,6 @@ struct store {
 static catfish_found store_item;
 static int run(struct catfish *c, const struct catfish_query *query,
 	       struct search *s, struct catfish_answer *answer);
-static int take_query(const struct catfish_query *query, struct search *s);
 static int search(struct catfish *c, struct search *s);
 
 int catfish_search(struct catfish *c, const struct catfish_query *query,
@@ -84,7 +83,7 @@ static int run(struct catfish *c, const struct catfish_query *query,
 	int error = client_begin(c);
 
 	if (!error)
-		error = take_query(query, s);
+		error = client_search_take_query(query, s);
 	if (error)
 		return error;
 	if (!answer)
@@ -118,7 +117,8 @@ void client_meter_end(const struct catfish *c, const struct client_meter *meter,
 	answer->time_ns = clock_now_ns() - meter->begun_ns;
 }
 
-static int take_query(const struct catfish_query *query, struct search *s)
+int client_search_take_query(const struct catfish_query *query,
+			     struct search *s)
 {
 	if (!query)
 		return err_set(ERR_USAGE, "there is no query");

@@ -22,6 +22,13 @@ struct search {
 	struct catfish_answer answer;
 };
 
+/* What has come of an answer by messaging. */
+struct search_progress {
+	uint64_t segments;
+	uint64_t items;
+	bool stopped; /* the caller has had enough */
+};
+
 /* What a call takes over the link, and its time: begun before it, added to the
  * answer after it. */
 struct client_meter {
@@ -34,6 +41,18 @@ void client_meter_end(const struct catfish *c, const struct client_meter *meter,
 
 /* Lets the server search. */
 int client_search_by_messaging(struct catfish *c, struct search *s);
+
+/* Its parts, for answers that are received otherwise: what 's' asks for as a
+ * body in wire format, and one segment of the answer, of which c->more says
+ * whether another follows. */
+struct client_entries;
+int client_search_take_query(const struct catfish_query *query,
+			     struct search *s);
+void client_search_put_query(const struct search *s, struct wire_query *query);
+int client_search_take_segment(struct catfish *c, struct search *s,
+			       struct search_progress *so_far,
+			       const struct wire_found *found,
+			       const struct client_entries *items);
 
 /* Takes up in 'answer' where a segment of it comes from, after 'segments'
  * others: this server, and the version of the first of them. */

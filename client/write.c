@@ -4,6 +4,8 @@
  * a message, one after the other, so that what was applied when one fails is a
  * beginning of the array. */
 
+#include "client/write.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
@@ -11,7 +13,6 @@
 
 #include "base/err.h"
 #include "base/parse.h"
-#include "client/call.h"
 
 /* The caller's arrays are what goes over the wire. */
 static_assert(sizeof(struct catfish_item) == sizeof(struct wire_item) &&
@@ -23,19 +24,8 @@ static_assert(sizeof(struct catfish_move) == sizeof(struct wire_move) &&
 			      offsetof(struct wire_move, to),
 	      "moves");
 
-struct write {
-	enum wire_operation operation;
-	const char *entries;
-	size_t entry_size;
-	size_t count;
-	catfish_missing *missing;
-	void *context;
-	struct catfish_written written;
-};
-
 static int write_all(struct catfish *c, struct write *w,
 		     struct catfish_written *written);
-static int check_rects(const struct write *w);
 static int write_group(struct catfish *c, struct write *w, size_t first,
 		       size_t count);
 static int take_segment(struct catfish *c, struct write *w, size_t first,
@@ -91,10 +81,8 @@ static int write_all(struct catfish *c, struct write *w,
 {
 	int error = client_begin(c);
 
-	if (!error && w->count && !w->entries)
-		error = err_set(ERR_USAGE, "there are no items");
 	if (!error)
-		error = check_rects(w);
+		error = client_write_check(w);
 	if (!error) {
 		size_t most = client_request_room(c) / w->entry_size;
 		w->written.identity = c->server.identity;
@@ -109,9 +97,10 @@ static int write_all(struct catfish *c, struct write *w,
 	return error;
 }
 
-/* Before anything is sent, so that a bad rectangle changes nothing. */
-static int check_rects(const struct write *w)
+int client_write_check(const struct write *w)
 {
+	if (w->count && !w->entries)
+		return err_set(ERR_USAGE, "there are no items");
 	for (size_t i = 0; i < w->count; i++) {
 		/* A move has another rectangle after its item. */
 		const char *at = w->entries + i * w->entry_size +
@@ -146,15 +135,20 @@ static int write_group(struct catfish *c, struct write *w, size_t first,
 			c->error_applied < count ? c->error_applied : count;
 		return error;
 	}
-	if (w->written.applied + w->written.not_found != done)
-		return client_break(c,
-				    err_set(ERR_PROTOCOL,
-					    "%s says that %" PRIu64
-					    " writes were applied and %" PRIu64
-					    " not, of %" PRIu64,
-					    c->address, w->written.applied,
-					    w->written.not_found, done));
-	return 0;
+	return client_write_check_done(c, w, done);
+}
+
+int client_write_check_done(struct catfish *c, const struct write *w,
+			    uint64_t done)
+{
+	if (w->written.applied + w->written.not_found == done)
+		return 0;
+	return client_break(c, err_set(ERR_PROTOCOL,
+				       "%s says that %" PRIu64
+				       " writes were applied and %" PRIu64
+				       " not, of %" PRIu64,
+				       c->address, w->written.applied,
+				       w->written.not_found, done));
 }
 
 static int take_segment(struct catfish *c, struct write *w, size_t first,
@@ -165,19 +159,27 @@ static int take_segment(struct catfish *c, struct write *w, size_t first,
 
 	int error = client_answer(c, &written, sizeof(written),
 				  sizeof(uint32_t), &missing);
-	if (!error)
-		error = client_check_version(c, written.identity,
-					     written.version);
+	return error ? error
+		     : client_write_take_segment(c, w, first, count, &written,
+						 &missing);
+}
+
+int client_write_take_segment(struct catfish *c, struct write *w, size_t first,
+			      size_t count, const struct wire_written *written,
+			      const struct client_entries *missing)
+{
+	int error =
+		client_check_version(c, written->identity, written->version);
 	if (error)
 		return error;
-	c->version = written.version;
-	w->written.version = written.version;
-	w->written.not_found += missing.count;
+	c->version = written->version;
+	w->written.version = written->version;
+	w->written.not_found += missing->count;
 	if (!c->more)
-		w->written.applied += written.applied;
+		w->written.applied += written->applied;
 
-	const uint32_t *index = missing.first;
-	for (uint32_t i = 0; i < missing.count; i++) {
+	const uint32_t *index = missing->first;
+	for (uint32_t i = 0; i < missing->count; i++) {
 		if (index[i] >= count)
 			return client_break(
 				c, err_set(ERR_PROTOCOL,

@@ -113,6 +113,8 @@ static int base_error(int result)
 		return ERR_NO_MEMORY;
 	case CATFISH_ERROR_SYSTEM:
 		return ERR_SYSTEM;
+	case CATFISH_ERROR_TIMEOUT:
+		return ERR_TIMEOUT;
 	}
 	return ERR_SYSTEM;
 }

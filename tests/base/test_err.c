@@ -89,6 +89,7 @@ START_TEST(every_error_has_a_name_and_a_status)
 		{ERR_NO_ROOM, EXIT_NO_ROOM},
 		{ERR_NOT_FOUND, EXIT_USAGE},
 		{ERR_NO_MEMORY, EXIT_NO_ROOM},
+		{ERR_TIMEOUT, EXIT_BUSY},
 		{ERR_AGAIN, EXIT_BUSY},
 		{ERR_SYSTEM, EXIT_NO_ROOM},
 	};

@@ -49,6 +49,11 @@ compile_example() {
 		compile "$(find "$root" -name example.c)" example "$flags"
 }
 
+compile_events() {
+	flags=$(package_flags "catfish libevent_core") &&
+		compile "$(find "$root" -name events.c)" events "$flags"
+}
+
 compile_space() {
 	cat >"$root/space.c" <<-'SOURCE'
 		#include <catfish.h>
@@ -115,6 +120,20 @@ run_example() {
 		grep -qx '42: 2.22,48.81 to 2.47,48.91' "$root/answer"
 }
 
+# Each of the 1,000 counts is answered; the item lies in none of them.
+run_events() {
+	library=$(find "$root" -name libcatfish.so)
+	LD_LIBRARY_PATH=${library%/*} "$root/events" "$1" >"$root/answer" &&
+		cat "$root/answer" &&
+		grep -q "^1000 requests, 0 late, $2 items" "$root/answer"
+}
+
+# Items that 10 of the counts find each.
+insert_items() {
+	printf '%s\n' id,xmin,ymin,xmax,ymax 1,.5005,.5,.5005,.5 2,.9995,.1,.9995,.1 |
+		"$top_builddir/catfish" insert --server "$address"
+}
+
 run_space() {
 	kill "$server" && wait "$server"
 	start_server --dimensions 3 || return 1
@@ -132,12 +151,17 @@ run_without_server() {
 	grep -q '^example: no server at shm://' "$root/error"
 }
 
-echo 1..8
+echo 1..12
 check "the library installs" install_library
 check "the example compiles by pkg-config alone" compile_example
+check "and that of an event loop, with libevent" compile_events
 check "so does a program for three dimensions" compile_space
 check "what is compiled for two doesn't link with three" link_wrongly
 check "a server starts" start_server
 check "the example finds its item" run_example
+check "the example of an event loop finds nothing where nothing is" \
+	run_events "$address" 0
+check "items are inserted" insert_items
+check "the example of an event loop finds them" run_events "$address" 20
 check "an item of three dimensions is found" run_space
 check "the example says when there is no server" run_without_server

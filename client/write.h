@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CLIENT_WRITE_H
+#define CLIENT_WRITE_H
+
+/* One call's writes on their way through the library, and the parts of sending
+ * a group of them, for answers that are awaited and those that are polled for.
+ */
+
+#include <stddef.h>
+
+#include "client/call.h"
+
+struct write {
+	enum wire_operation operation;
+	const char *entries; /* the caller's array */
+	size_t entry_size;
+	size_t count;
+	catfish_missing *missing;
+	void *context;
+	struct catfish_written written;
+};
+
+/* Checks that there are entries, and all their rectangles: before anything is
+ * sent, so that a bad one changes nothing. */
+int client_write_check(const struct write *w);
+
+/* Takes up one segment of the answer to a group, which are 'count' entries from
+ * 'first' on; c->more says whether another segment follows. */
+int client_write_take_segment(struct catfish *c, struct write *w, size_t first,
+			      size_t count, const struct wire_written *written,
+			      const struct client_entries *missing);
+
+/* Checks, after the last segment of a group, that it answers for 'done' entries
+ * in all. */
+int client_write_check_done(struct catfish *c, const struct write *w,
+			    uint64_t done);
+
+#endif
