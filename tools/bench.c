@@ -23,6 +23,8 @@
 
 enum {
 	CLIENTS_MAX = 4096,
+	/* What any connection has room for. */
+	OUTSTANDING_MAX = 64,
 	ROUNDS_DEFAULT = 9, /* of more than one run */
 	LOOK_NS = 200 * 1000 * 1000,
 	NOTE_LOOKS = 15, /* where no terminal shows the progress */
@@ -135,6 +137,14 @@ static const struct command_option bench_options[] = {
 		.help = "connections, with a thread each (default: 1)",
 		.take = options_take_uint64,
 		.to = &options.clients,
+	},
+	{
+		.name = "outstanding",
+		.value = "N",
+		.help = "operations at a time of each client, to 64 by\n"
+			"messaging (default: 1)",
+		.take = options_take_uint64,
+		.to = &options.outstanding,
 	},
 	{
 		.name = "rate",
@@ -303,6 +313,13 @@ static int check_options(void)
 	if (!options.clients || options.clients > CLIENTS_MAX)
 		return err_set(ERR_USAGE, "--clients: 1 to %d, please",
 			       CLIENTS_MAX);
+	if (!options.outstanding || options.outstanding > OUTSTANDING_MAX)
+		return err_set(ERR_USAGE, "--outstanding: 1 to %d, please",
+			       OUTSTANDING_MAX);
+	if (options.outstanding > 1 && offloads_at_all())
+		return err_set(ERR_USAGE, "--outstanding is for messaging: a "
+					  "client offloads one search at a "
+					  "time");
 	if (has_offload && !offloads_at_all())
 		return err_set(ERR_USAGE, "--offload is for --policy offload");
 	if (has_rate && !(options.rate > 0))
@@ -415,10 +432,8 @@ static void end(struct bench *bench)
 {
 	for (size_t i = 0; i < bench->count; i++) {
 		struct run *run = &bench->runs[i];
-		for (uint64_t j = 0; run->lanes && j < options.clients; j++) {
-			catfish_close(run->lanes[j].server);
-			free(run->lanes[j].tally);
-		}
+		for (uint64_t j = 0; run->lanes && j < options.clients; j++)
+			bench_lane_fini(&run->lanes[j]);
 		free(run->lanes);
 		free(bench->results[i].round_ops_per_s);
 	}
@@ -443,8 +458,10 @@ static int open_lane(struct bench_lane *lane, const struct bench_result *result,
 	if (!lane->tally)
 		return err_set(ERR_NO_MEMORY, "no memory for the clients");
 	random_seed(&lane->gaps, options.plan.seed ^ ~number);
-	int error = bench_work_init(&lane->work, &options.plan, number,
-				    options.clients);
+	int error = bench_lane_init(lane, options.outstanding);
+	if (!error)
+		error = bench_work_init(&lane->work, &options.plan, number,
+					options.clients);
 	return error ? error
 		     : server_open_at(result->server, &how, &lane->server);
 }

@@ -2,7 +2,9 @@
 #include "tools/bench_lane.h"
 
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +15,8 @@
 /* Waking up takes some tens of microseconds; what is due is awaited awake. */
 #define AWAKE_NS (60 * NS_PER_US)
 
+enum { WAIT_MS = 1000 };
+
 /* One operation that was begun. */
 struct operation {
 	enum bench_operation kind;
@@ -21,9 +25,27 @@ struct operation {
 	struct catfish_item item;
 };
 
+/* One that is outstanding beside others. */
+struct bench_operation_slot {
+	struct bench_lane *lane;
+	struct operation operation;
+	struct bench_operation_slot *next; /* that is free */
+};
+
+/* Whether the next operation may begin. */
+enum due {
+	DUE_NOW,
+	DUE_LATER, /* at lane->due_ns */
+	DUE_NEVER, /* the turn is over */
+};
+
 static void *run(void *lane);
-static bool await_due(struct bench_lane *lane, uint64_t *since_ns);
+static void *run_many(void *lane);
+static enum due see_due(struct bench_lane *lane, uint64_t *since_ns);
+static void await_due(const struct bench_lane *lane);
 static void perform(struct bench_lane *lane, struct operation *operation);
+static void begin(struct bench_lane *lane, uint64_t since_ns);
+static void await_some(struct bench_lane *lane, enum due due);
 static void record(struct bench_lane *lane, const struct operation *operation,
 		   int result, const struct catfish_answer *answer);
 static void count_unsent(struct bench_lane *lane);
@@ -45,12 +67,37 @@ void bench_tally_add(struct bench_tally *tally, const struct bench_tally *from)
 	histogram_add(&tally->latency, &from->latency);
 }
 
+int bench_lane_init(struct bench_lane *lane, uint64_t outstanding)
+{
+	lane->outstanding = outstanding;
+	if (outstanding == 1)
+		return 0;
+	lane->slots = calloc(outstanding, sizeof(*lane->slots));
+	if (!lane->slots)
+		return err_set(ERR_NO_MEMORY, "no memory for the clients");
+	for (uint64_t i = 0; i < outstanding; i++) {
+		lane->slots[i].lane = lane;
+		lane->slots[i].next = lane->free_slots;
+		lane->free_slots = &lane->slots[i];
+	}
+	return 0;
+}
+
+void bench_lane_fini(struct bench_lane *lane)
+{
+	catfish_close(lane->server);
+	free(lane->slots);
+	free(lane->tally);
+}
+
 int bench_lane_start(struct bench_lane *lane, struct bench_turn *turn)
 {
 	lane->turn = turn;
 	lane->due_ns = turn->start_ns;
 	lane->error = 0;
-	int failed = pthread_create(&lane->thread, NULL, run, lane);
+	int failed =
+		pthread_create(&lane->thread, NULL,
+			       lane->outstanding > 1 ? run_many : run, lane);
 	return failed ? err_set(ERR_SYSTEM, "can't start a thread: %s",
 				strerror(failed))
 		      : 0;
@@ -67,9 +114,34 @@ static void *run(void *argument)
 {
 	struct bench_lane *lane = argument;
 	struct operation operation;
+	enum due due;
 
-	while (await_due(lane, &operation.since_ns))
-		perform(lane, &operation);
+	while ((due = see_due(lane, &operation.since_ns)) != DUE_NEVER)
+		if (due == DUE_NOW)
+			perform(lane, &operation);
+		else
+			await_due(lane);
+	count_unsent(lane);
+	return NULL;
+}
+
+static void *run_many(void *argument)
+{
+	struct bench_lane *lane = argument;
+
+	for (;;) {
+		enum due due = DUE_LATER;
+		uint64_t since_ns;
+		while (lane->free_slots &&
+		       (due = see_due(lane, &since_ns)) == DUE_NOW)
+			begin(lane, since_ns);
+		if (catfish_outstanding(lane->server))
+			await_some(lane, due);
+		else if (due == DUE_NEVER)
+			break;
+		else
+			await_due(lane);
+	}
 	count_unsent(lane);
 	return NULL;
 }
@@ -91,26 +163,30 @@ static void draw_gap(struct bench_lane *lane)
 	lane->due_ns += (uint64_t)gap;
 }
 
-/* Waits until the next operation may begin; false when the turn is over. */
-static bool await_due(struct bench_lane *lane, uint64_t *since_ns)
+static enum due see_due(struct bench_lane *lane, uint64_t *since_ns)
 {
 	const struct bench_turn *turn = lane->turn;
 	uint64_t now = clock_now_ns();
 
 	if (turn->failed || now >= turn->end_ns)
-		return false;
+		return DUE_NEVER;
 	*since_ns = now;
 	if (!(turn->gap_ns > 0))
-		return true;
+		return DUE_NOW;
 	if (lane->due_ns >= turn->end_ns)
-		return false;
-	if (lane->due_ns > now + AWAKE_NS)
-		sleep_until(lane->due_ns - AWAKE_NS);
-	while (clock_now_ns() < lane->due_ns)
-		;
+		return DUE_NEVER;
+	if (lane->due_ns > now)
+		return DUE_LATER;
 	*since_ns = lane->due_ns;
 	draw_gap(lane);
-	return true;
+	return DUE_NOW;
+}
+
+/* Sleeps until the next operation is nearly due. */
+static void await_due(const struct bench_lane *lane)
+{
+	if (lane->due_ns > clock_now_ns() + AWAKE_NS)
+		sleep_until(lane->due_ns - AWAKE_NS);
 }
 
 static int ignore_item(void *context, int64_t id, const double *box)
@@ -134,11 +210,80 @@ static void perform(struct bench_lane *lane, struct operation *operation)
 	record(lane, operation, result, &answer);
 }
 
+/* What was begun beside others is done. */
+static void take_result(void *context, const struct catfish_result *result)
+{
+	struct bench_operation_slot *slot = context;
+	struct bench_lane *lane = slot->lane;
+
+	slot->next = lane->free_slots;
+	lane->free_slots = slot;
+	record(lane, &slot->operation, result->error, &result->answer);
+}
+
+static void begin(struct bench_lane *lane, uint64_t since_ns)
+{
+	struct bench_operation_slot *slot = lane->free_slots;
+	struct operation *operation = &slot->operation;
+	const struct catfish_call call = {
+		.done = take_result,
+		.context = slot,
+	};
+	int error;
+
+	lane->free_slots = slot->next;
+	operation->since_ns = since_ns;
+	operation->kind = bench_work_next(&lane->work, &operation->query,
+					  &operation->item);
+	if (operation->kind == BENCH_SEARCH)
+		error = catfish_begin_search(lane->server, &operation->query,
+					     ignore_item, &call, NULL);
+	else
+		error = catfish_begin_insert(lane->server, &operation->item, 1,
+					     &call, NULL);
+	if (error)
+		take_result(slot, &(struct catfish_result){.error = error});
+}
+
+/* Sleeps on the connection until something may have come, or the next operation
+ * is nearly due. */
+static int sleep_on(struct bench_lane *lane, uint64_t left_ns)
+{
+	const struct timespec left = {
+		.tv_sec = (time_t)(left_ns / NS_PER_S),
+		.tv_nsec = (long)(left_ns % NS_PER_S),
+	};
+	struct pollfd fd = {0};
+	size_t completed;
+
+	int error = catfish_arm(lane->server, &completed);
+	if (error || completed)
+		return error;
+	fd.fd = catfish_fd(lane->server, &fd.events);
+	ppoll(&fd, 1, &left, NULL);
+	return catfish_poll(lane->server, NULL);
+}
+
+/* Waits until an operation is done, or the next is due.  An error is what all
+ * that are outstanding are completed with. */
+static void await_some(struct bench_lane *lane, enum due due)
+{
+	uint64_t now = clock_now_ns();
+
+	if (due != DUE_LATER || !lane->free_slots || !(lane->turn->gap_ns > 0))
+		(void)catfish_wait(lane->server, WAIT_MS, NULL);
+	else if (lane->due_ns < now + AWAKE_NS)
+		(void)catfish_poll(lane->server, NULL);
+	else
+		(void)sleep_on(lane, lane->due_ns - AWAKE_NS - now);
+}
+
 /* Whether a run goes on after an error: one that another server, or the same
  * one a little later, might not have. */
 static bool is_passing(int error)
 {
-	return error == ERR_BUSY || error == ERR_NO_ROOM;
+	return error == ERR_BUSY || error == ERR_NO_ROOM ||
+	       error == ERR_TIMEOUT;
 }
 
 static void record_error(struct bench_lane *lane, int error)

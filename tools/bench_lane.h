@@ -12,7 +12,10 @@
  * was due in it ("coordinated omission" is what hides it otherwise).
  *
  * Thread-safety: between bench_lane_start() and bench_lane_join() a lane is its
- * thread's, but for 'done'. */
+ * thread's, but for 'done'.
+ *
+ * With one operation outstanding a lane calls the functions of catfish.h that
+ * wait, with more those that don't. */
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -49,17 +52,28 @@ struct bench_turn {
 	_Atomic bool failed; /* a lane's connection was lost: all end */
 };
 
+struct bench_operation_slot;
+
 struct bench_lane {
 	struct catfish *server;
 	struct bench_work work;
 	struct bench_turn *turn;
 	struct bench_tally *tally;
 	struct random gaps;
-	uint64_t due_ns; /* open loop: the next operation */
+	uint64_t due_ns;		    /* open loop: the next operation */
+	uint64_t outstanding;		    /* operations at most */
+	struct bench_operation_slot *slots; /* for each, when there are more
+					       than one */
+	struct bench_operation_slot *free_slots;
 	pthread_t thread;
 	int error;	       /* that ended the turn, and its words */
 	_Atomic uint64_t done; /* operations so far, for the progress */
 };
+
+/* Makes room for so many outstanding operations of a lane whose other members
+ * are set. */
+int bench_lane_init(struct bench_lane *lane, uint64_t outstanding);
+void bench_lane_fini(struct bench_lane *lane);
 
 /* Has the lane work for a turn, in a thread of its own. */
 int bench_lane_start(struct bench_lane *lane, struct bench_turn *turn);

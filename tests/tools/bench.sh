@@ -48,6 +48,10 @@ usage "a rate is positive" "--rate: more than 0" catfish bench --rate 0
 usage "there is a client" "--clients: 1 to" catfish bench --clients 0
 usage "rounds have some time" "--duration: too short" \
 	catfish bench --duration 50ms --rounds 9
+usage "there is an operation" "--outstanding: 1 to" \
+	catfish bench --outstanding 0
+usage "offloading is done one by one" "--outstanding is for messaging" \
+	catfish bench --outstanding 2 --policy messaging,offload
 usage "offloading is for its policy" "--offload is for" \
 	catfish bench --offload copy
 run catfish bench
@@ -74,6 +78,24 @@ claim "and has as many items more" \
 		echo "not 2000 + $inserts")"
 run catfish check
 is "in a tree that keeps the invariants" status 0
+
+for server in "$shm" "$tcp"; do
+	items=$(stat_of items) before=$(searched)
+	run catfish bench --outstanding 32 --clients 2 --warmup 0 \
+		--mix search=3,insert=1 --duration 200ms --server "$server" \
+		-o jsonl
+	is "many operations are outstanding, ${server%%:*}" status 0 err ""
+	holds "of both kinds" 'v["searches"] > v["inserts"] &&
+		v["inserts"] > 0 && v["outstanding"] == 32'
+	claim "each search is counted once" "$([ "$(searched)" = \
+		$((before + $(value searches))) ] || echo no)"
+	claim "and each item is inserted once" "$([ "$(stat_of items)" = \
+		$((items + $(value inserts))) ] || echo no)"
+done
+run catfish bench --outstanding 8 --rate 2000 --duration 200ms -o jsonl
+is "also in an open loop" status 0 err ""
+holds "which may send less than is due" \
+	'v["searches"] > 0 && v["searches"] + v["unsent"] > 200'
 
 echo id,xmin,ymin,xmax,ymax >"$work/all.csv"
 echo 1,0,0,1,1 >>"$work/all.csv"
