@@ -433,11 +433,27 @@ struct catfish_stat {
 	uint64_t updates;
 	uint64_t deletes;
 	uint64_t loads;
-	uint64_t offloaded; /* searches that clients answered themselves */
-	double utilisation; /* of the worker threads, 0 to 1 */
+	uint64_t offloaded;  /* searches that clients answered themselves */
+	double utilisation;  /* of the worker threads, 0 to 1 */
 	uint32_t process_id; /* on the server's machine */
 };
 CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
+
+/* What the server writes into this process's memory each heartbeat: to look at
+ * it asks nothing of the server.  A beat that stays the same for longer than
+ * catfish_stat()'s heartbeat_ns tells that the server hangs. */
+struct catfish_heartbeat {
+	uint64_t beat;	  /* counts up */
+	uint64_t version; /* of the tree */
+	uint64_t lease_ns;
+	double utilisation; /* of the worker threads, 0 to 1 */
+	uint32_t queued;    /* connections and jobs that wait for a thread */
+	int draining;	    /* the server is about to end */
+};
+
+/* CATFISH_ERROR_UNSUPPORTED over tcp, which has none. */
+CATFISH_API int catfish_heartbeat(struct catfish *server,
+				  struct catfish_heartbeat *heartbeat);
 
 /* The nodes of one level.  'area', divided by the root's, is how many of them a
  * search for a point looks at on average, wherever in the root's bounds the

@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/server.h"
 #include "tools/statistics.h"
+#include "tools/watch.h"
 
 enum stat_format {
 	STAT_TEXT,
@@ -22,6 +23,8 @@ static const char *const formats[] = {"text", "jsonl", NULL};
 static int format = STAT_TEXT;
 static bool of_tree;
 static const char *region;
+static bool watch, has_interval, has_times;
+static uint64_t interval_ns = NS_PER_S, times;
 
 static const struct command_option stat_options[] = {
 	{
@@ -37,6 +40,29 @@ static const struct command_option stat_options[] = {
 		.help = "with --tree: of this region file, not of a server",
 		.take = options_take_text,
 		.to = &region,
+	},
+	{
+		.name = "watch",
+		.help = "show the server's load, live, as it writes it into\n"
+			"the memory of its clients",
+		.take = options_take_flag,
+		.to = &watch,
+	},
+	{
+		.name = "interval",
+		.value = "TIME",
+		.help = "with --watch: between two lines (default: 1s)",
+		.take = options_take_time_ns,
+		.to = &interval_ns,
+		.given = &has_interval,
+	},
+	{
+		.name = "times",
+		.value = "N",
+		.help = "with --watch: so many lines (default: no end)",
+		.take = options_take_uint64,
+		.to = &times,
+		.given = &has_times,
 	},
 	{
 		.name = "output",
@@ -79,6 +105,16 @@ static int stat_run(const char *operand)
 	if (region && server_is_named())
 		return err_set(ERR_USAGE,
 			       "--region and --server exclude each other");
+	if (watch && of_tree)
+		return err_set(ERR_USAGE,
+			       "--watch and --tree exclude each other");
+	if ((has_interval || has_times) && !watch)
+		return err_set(ERR_USAGE, "--%s is for --watch",
+			       has_interval ? "interval" : "times");
+	if (has_times && !times)
+		return err_set(ERR_USAGE, "--times: at least 1, please");
+	if (watch)
+		return watch_show(interval_ns, times, format == STAT_JSONL);
 	return of_tree ? statistics_show(region, format == STAT_JSONL)
 		       : show_stat();
 }

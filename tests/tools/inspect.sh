@@ -37,6 +37,27 @@ is "requests are counted by kind" has '"search":1,"count":1,"nearest":0,"insert"
 run catfish stat --server "$tcp"
 is "stat works over tcp" status 0 has '^items +5000$'
 
+# --- Live -------------------------------------------------------------------
+
+run catfish stat --watch --interval 500ms --times 3 -o jsonl
+is "the load is shown live" status 0 err "" \
+	has '^{"beat":[0-9]+,"version":[0-9]+,"lease_s":0.05[0-9]*,"utilisation":[01]\.[0-9]+,"queued":[0-9]+,"draining":false}$'
+claim "as often as wanted" "$([ "$(wc -l <"$work/out")" = 3 ] || echo no)"
+claim "by other heartbeats" "$(
+	[ "$(cut -d, -f1 "$work/out" | sort -u | wc -l)" -gt 1 ] || echo no)"
+run catfish stat --watch --interval 1ms --times 21
+is "in a table, too" status 0 err "" has '^ *heartbeat ' has ' % +[0-9]+$'
+claim "whose head is shown again" \
+	"$([ "$(grep -c heartbeat "$work/out")" = 2 ] || echo no)"
+if [ "$network" = "$tcp" ]; then
+	run catfish stat --watch --times 1 --server "$tcp"
+	is "tcp has no heartbeats" status 2 out "" err "no heartbeats over tcp"
+fi
+usage "an interval is for watching" "--interval is for" \
+	catfish stat --interval 1s
+usage "what is watched is the load" "--watch and --tree" \
+	catfish stat --watch --tree
+
 # --- check and save ---------------------------------------------------------
 
 run catfish check

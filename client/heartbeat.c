@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The server's load, which it writes into this process's memory. */
+
+#include <string.h>
+
+#include "base/err.h"
+#include "client/call.h"
+
+/* A heartbeat is written in much less time than it is looked at so often. */
+enum { LOOKS = 1000 };
+
+/* A copy of what stands in the inbox, which the server may be writing. */
+static int look(const struct catfish *c, struct wire_heartbeat *beat)
+{
+	uint32_t size;
+
+	for (int i = 0; i < LOOKS; i++) {
+		memcpy(beat, fabric_inbox(c->link, &size), sizeof(*beat));
+		if (wire_heartbeat_is_whole(beat))
+			return 0;
+	}
+	return err_set(ERR_BUSY, "%s has not written its load yet", c->address);
+}
+
+/* Notices when the server has gone.  What comes stays for whoever awaits it. */
+static int check_link(struct catfish *c)
+{
+	int came = fabric_ring_poll(c->ring);
+
+	return came < 0 ? client_break(c, err_prefix(came, "%s", c->address))
+			: 0;
+}
+
+int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
+{
+	struct wire_heartbeat beat;
+	int error = client_begin_request(c);
+
+	if (!error && !heartbeat)
+		error = err_set(ERR_USAGE, "there is no place for the load");
+	if (!error && !fabric_is_one_sided(c->link))
+		error = err_set(ERR_UNSUPPORTED,
+				"%s has no heartbeats over %s: ask by "
+				"catfish_stat(), or use shm or verbs",
+				c->address, fabric_link_name(c->link));
+	if (!error)
+		error = check_link(c);
+	if (!error)
+		error = look(c, &beat);
+	if (error)
+		return catfish_error_of(error);
+	*heartbeat = (struct catfish_heartbeat){
+		.beat = beat.beat,
+		.version = beat.version,
+		.lease_ns = beat.lease_ns,
+		.utilisation = (double)beat.utilisation_ppm / 1e6,
+		.queued = beat.queued,
+		.draining = beat.draining != 0,
+	};
+	return CATFISH_OK;
+}
