@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The controller: heartbeats in, a path out.  'catfish' is in catfish_policy.c,
+ * what a path takes in estimate.c. */
+
+#include "adaptive/adaptive.h"
+
+#include <string.h>
+
+#include "base/err.h"
+
+#define DEFAULT_HEARTBEAT_NS UINT64_C(10000000)
+#define DEFAULT_THRESHOLD    0.95
+#define DEFAULT_BACKOFF	     8
+#define DEFAULT_EXPLORATION  (1.0 / 1024)
+
+/* Searches by each path, to begin with. */
+#define FIRST_SAMPLES 4
+
+/* The paths are mixed while what they take differs by less than a tenth:
+ * (slower - faster) / (slower + faster) below 1/20. */
+#define MIXING 10.0
+
+/* What exploring may cost: that part of the time. */
+#define EXPLORATION_COST 0.01
+
+/* A load that fell by so much gives hope; each search then makes the attempt
+ * with this chance, so that a thousand clients that are told the same at the
+ * same time don't all make it at once. */
+#define HOPE_FALL      0.15
+#define HOPE_BY_OTHERS 0.125
+
+/* A search that took less than this part of what was expected gives hope too;
+ * that is this client's own experience, and needs less caution. */
+#define HOPE_SURPRISE 0.7
+#define HOPE_BY_SELF  0.5
+
+/* A full link slows down whoever uses it, by either path, and offloading uses
+ * the more of it: what both paths take doesn't tell, so it is charged a toll
+ * that rises with each heartbeat that tells of a full link and falls, more
+ * slowly, with the others.  The toll is at most as much as the time itself, and
+ * is forgotten when nothing was heard for some intervals. */
+#define LINK_FULL      0.9
+#define LINK_TARGET    0.8
+#define TOLL_RISE      0.05
+#define TOLL_GROWTH    1.25
+#define TOLL_FALL      0.05
+#define TOLL_MAX       1.0
+#define TOLL_INTERVALS 8
+
+/* No time and no work is believed above this: 11 days. */
+#define BELIEVED_MAX 1e15
+
+static const char *const policy_names[] = {
+	[ADAPTIVE_POLICY_MESSAGING] = "messaging",
+	[ADAPTIVE_POLICY_OFFLOAD] = "offload",
+	[ADAPTIVE_POLICY_CATFISH] = "catfish",
+	[ADAPTIVE_POLICY_ADAPTIVE] = "adaptive",
+};
+enum { POLICIES = sizeof(policy_names) / sizeof(*policy_names) };
+
+static void look_for_hope(struct adaptive *a);
+static void hope_if(double *hope, bool fell);
+static void set_toll(struct adaptive *a);
+static bool heard_within(const struct adaptive *a, uint64_t now_ns,
+			 unsigned intervals);
+static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
+				 const struct adaptive_query *query,
+				 struct adaptive_reason *reason);
+static enum adaptive_path choose_first(struct adaptive *a);
+static bool explore(struct adaptive *a, enum adaptive_path other,
+		    double predicted_ns, double best_ns);
+static bool is_believed(double value);
+
+int adaptive_policy_parse(const char *text, enum adaptive_policy *policy)
+{
+	for (int i = 0; i < POLICIES; i++)
+		if (strcmp(text, policy_names[i]) == 0) {
+			*policy = (enum adaptive_policy)i;
+			return 0;
+		}
+	return err_set(ERR_USAGE,
+		       "'%s' is no policy; there are messaging, offload, "
+		       "catfish and adaptive",
+		       text);
+}
+
+const char *adaptive_policy_name(enum adaptive_policy policy)
+{
+	return policy_names[policy];
+}
+
+int adaptive_init(struct adaptive *a, const struct adaptive_options *options)
+{
+	if (!(options->threshold >= 0 && options->threshold <= 1))
+		return err_set(ERR_USAGE, "a threshold of utilisation is "
+					  "between 0 and 1");
+	if (!(options->exploration >= 0 && options->exploration <= 0.5))
+		return err_set(ERR_USAGE, "exploration is at most half of the "
+					  "searches");
+	memset(a, 0, sizeof(*a));
+	a->options = *options;
+	if (!a->options.heartbeat_ns)
+		a->options.heartbeat_ns = DEFAULT_HEARTBEAT_NS;
+	if (a->options.threshold <= 0)
+		a->options.threshold = DEFAULT_THRESHOLD;
+	if (!a->options.backoff)
+		a->options.backoff = DEFAULT_BACKOFF;
+	if (a->options.exploration <= 0)
+		a->options.exploration = DEFAULT_EXPLORATION;
+	random_seed(&a->random, options->seed);
+	a->toll_share = 0.75 + 0.5 * random_unit(&a->random);
+	return 0;
+}
+
+/* --- Heartbeats --------------------------------------------------------- */
+
+void adaptive_heartbeat(struct adaptive *a, uint64_t now_ns,
+			const struct adaptive_heartbeat *heartbeat)
+{
+	if (a->has_heartbeat && heartbeat->beat <= a->heartbeat.beat)
+		return;
+	if (!(heartbeat->utilisation >= 0 && heartbeat->utilisation <= 1) ||
+	    !(heartbeat->link_load <= 1))
+		return;
+	a->heartbeat = *heartbeat;
+	a->heartbeat_ns = now_ns;
+	a->has_heartbeat = true;
+	if (a->options.policy == ADAPTIVE_POLICY_ADAPTIVE) {
+		look_for_hope(a);
+		set_toll(a);
+	}
+}
+
+/* A path may have become faster when what slows it down is less than when it
+ * was last chosen: messaging needs the server's processors, offloading its
+ * link.  What another heartbeat takes back is gone. */
+static void look_for_hope(struct adaptive *a)
+{
+	double utilisation = a->seen[ADAPTIVE_MESSAGING].utilisation;
+	double link_load = a->seen[ADAPTIVE_OFFLOAD].link_load;
+
+	hope_if(&a->hope[ADAPTIVE_MESSAGING],
+		a->heartbeat.utilisation < utilisation - HOPE_FALL);
+	hope_if(&a->hope[ADAPTIVE_OFFLOAD],
+		a->heartbeat.link_load >= 0 &&
+			a->heartbeat.link_load < link_load - HOPE_FALL);
+}
+
+/* A client's own experience stands, whatever it is told. */
+static void hope_if(double *hope, bool fell)
+{
+	if (*hope < HOPE_BY_SELF)
+		*hope = fell ? HOPE_BY_OTHERS : 0;
+}
+
+static void set_toll(struct adaptive *a)
+{
+	double load = a->heartbeat.link_load;
+
+	if (load >= LINK_FULL)
+		a->toll = TOLL_GROWTH * a->toll + TOLL_RISE;
+	else if (load < LINK_TARGET)
+		a->toll -= TOLL_FALL * (LINK_TARGET - load);
+	if (!(a->toll > 0))
+		a->toll = 0;
+	if (a->toll > TOLL_MAX)
+		a->toll = TOLL_MAX;
+}
+
+/* A clock that went back counts as one that stands still. */
+static bool heard_within(const struct adaptive *a, uint64_t now_ns,
+			 unsigned intervals)
+{
+	return a->has_heartbeat &&
+	       (now_ns < a->heartbeat_ns ||
+		now_ns - a->heartbeat_ns <=
+			intervals * a->options.heartbeat_ns);
+}
+
+/* --- Choosing ----------------------------------------------------------- */
+
+enum adaptive_path adaptive_choose(struct adaptive *a, uint64_t now_ns,
+				   const struct adaptive_query *query,
+				   struct adaptive_reason *reason)
+{
+	struct adaptive_reason nobody_asks;
+
+	if (!reason)
+		reason = &nobody_asks;
+	*reason = (struct adaptive_reason){0};
+	switch (a->options.policy) {
+	case ADAPTIVE_POLICY_MESSAGING:
+		return ADAPTIVE_MESSAGING;
+	case ADAPTIVE_POLICY_OFFLOAD:
+		return ADAPTIVE_OFFLOAD;
+	case ADAPTIVE_POLICY_CATFISH:
+		return catfish_policy_offloads(&a->catfish, &a->random,
+					       heard_within(a, now_ns, 2),
+					       a->heartbeat.utilisation,
+					       a->options.threshold,
+					       a->options.backoff)
+			       ? ADAPTIVE_OFFLOAD
+			       : ADAPTIVE_MESSAGING;
+	case ADAPTIVE_POLICY_ADAPTIVE:
+		break;
+	}
+	enum adaptive_path path = choose(a, now_ns, query, reason);
+	a->seen[path] = a->heartbeat;
+	return path;
+}
+
+static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
+				 const struct adaptive_query *query,
+				 struct adaptive_reason *reason)
+{
+	double messaging = estimate_predict(&a->estimate[ADAPTIVE_MESSAGING],
+					    query->work[ADAPTIVE_MESSAGING]);
+	double offload = estimate_predict(&a->estimate[ADAPTIVE_OFFLOAD],
+					  query->work[ADAPTIVE_OFFLOAD]);
+
+	a->searches++;
+	reason->predicted_ns[ADAPTIVE_MESSAGING] = messaging;
+	reason->predicted_ns[ADAPTIVE_OFFLOAD] = offload;
+	if (a->estimate[ADAPTIVE_MESSAGING].samples < FIRST_SAMPLES ||
+	    a->estimate[ADAPTIVE_OFFLOAD].samples < FIRST_SAMPLES)
+		return choose_first(a);
+
+	if (a->toll > 0 && heard_within(a, now_ns, TOLL_INTERVALS))
+		offload *= 1 + a->toll * a->toll_share;
+	double lead = (messaging - offload) / (messaging + offload);
+	double offloads = 0.5 + MIXING * lead;
+	if (offloads > 0 && offloads < 1)
+		return random_unit(&a->random) < offloads ? ADAPTIVE_OFFLOAD
+							  : ADAPTIVE_MESSAGING;
+	if (offloads >= 1) {
+		reason->explores =
+			explore(a, ADAPTIVE_MESSAGING, messaging, offload);
+		return reason->explores ? ADAPTIVE_MESSAGING : ADAPTIVE_OFFLOAD;
+	}
+	reason->explores = explore(a, ADAPTIVE_OFFLOAD, offload, messaging);
+	return reason->explores ? ADAPTIVE_OFFLOAD : ADAPTIVE_MESSAGING;
+}
+
+/* Whatever is known least; the first of all by chance, so that clients that
+ * start together don't all begin by the same path. */
+static enum adaptive_path choose_first(struct adaptive *a)
+{
+	uint64_t messaging = a->estimate[ADAPTIVE_MESSAGING].samples;
+	uint64_t offload = a->estimate[ADAPTIVE_OFFLOAD].samples;
+
+	if (messaging == offload)
+		return random_next(&a->random) >> 63 ? ADAPTIVE_OFFLOAD
+						     : ADAPTIVE_MESSAGING;
+	return messaging < offload ? ADAPTIVE_MESSAGING : ADAPTIVE_OFFLOAD;
+}
+
+/* Whether to try the path that seems the slower: where there is hope; or now
+ * and then, the less often the more it would cost. */
+static bool explore(struct adaptive *a, enum adaptive_path other,
+		    double predicted_ns, double best_ns)
+{
+	double chance = a->options.exploration;
+	double affordable =
+		EXPLORATION_COST * best_ns / (predicted_ns - best_ns);
+
+	if (chance > affordable)
+		chance = affordable;
+	if (chance < a->hope[other])
+		chance = a->hope[other];
+	return random_unit(&a->random) < chance;
+}
+
+/* --- Learning ----------------------------------------------------------- */
+
+void adaptive_completed(struct adaptive *a, enum adaptive_path path,
+			const struct adaptive_query *query, double latency_ns)
+{
+	double work = query->work[path];
+
+	if (a->options.policy != ADAPTIVE_POLICY_ADAPTIVE ||
+	    !is_believed(work) || !is_believed(latency_ns) || latency_ns <= 0)
+		return;
+	double expected = estimate_predict(&a->estimate[path], work);
+	a->hope[path] =
+		latency_ns < HOPE_SURPRISE * expected ? HOPE_BY_SELF : 0;
+	estimate_add(&a->estimate[path], a->searches, work, latency_ns);
+}
+
+static bool is_believed(double value)
+{
+	return value >= 0 && value <= BELIEVED_MAX;
+}
