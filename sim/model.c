@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The model: clients that go from one stage of a search to the next, and the
+ * stations that they meet at. */
+
+#include "sim/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/random.h"
+#include "rtree/root.h"
+#include "sim/histogram.h"
+#include "sim/schedule.h"
+#include "sim/station.h"
+#include "wire/message.h"
+
+enum {
+	CORES_MAX = 1024,
+	HEARTBEATS = 1024, /* that are remembered: the newest */
+};
+
+/* What a client waits for. */
+enum stage {
+	STAGE_THINKS,	 /* to make the next search */
+	STAGE_DONE,	 /* the end of this one */
+	STAGE_AT_SERVER, /* its request's, or list of READs', arrival */
+	STAGE_SERVED,	 /* a worker's end with its request */
+	STAGE_WRITTEN,	 /* the writer's end with its insert */
+	STAGE_AT_CLIENT, /* the answer's arrival */
+};
+
+struct client {
+	enum stage stage;
+	bool inserts; /* rather than searches */
+	struct adaptive controller;
+	struct random random;
+	double begun_ns;
+
+	/* The search under way. */
+	enum adaptive_path path;
+	const struct cost *cost;
+	struct adaptive_query query;
+	double rest_reads, rest_bytes; /* of this list of READs */
+	uint32_t lists;		       /* that are to come, beside it */
+	double list_bytes;	       /* of each of these */
+	uint64_t version;	       /* that its cache is of */
+
+	uint64_t beat; /* the next heartbeat that it may hear */
+	double phase_ns;
+};
+
+/* What the server told about itself at one time. */
+struct beat {
+	double sent_ns; /* by when it is on its way */
+	struct adaptive_heartbeat heartbeat;
+};
+
+struct model {
+	struct model_options options;
+	struct parameters p; /* as they are now */
+	struct schedule *schedule;
+	struct client *clients;
+	double now_ns;
+
+	struct station *workers; /* 'threads' of them */
+	struct station writer, in, out;
+	double cores[CORES_MAX]; /* when each is free */
+	struct station *hosts;	 /* the clients' links: in, out of each */
+	double *host_cores;	 /* of all hosts */
+	uint64_t version;	 /* inserts so far */
+
+	struct beat beats[HEARTBEATS];
+	uint64_t beat_count;
+	double beat_busy_ns, beat_out_ns; /* at the last */
+
+	/* Since the last reset. */
+	double reset_ns, reset_busy_ns, reset_out_ns;
+	struct histogram latency;
+	struct model_result result;
+};
+
+static int prepare(struct model *m);
+static void prepare_client(struct model *m, uint32_t i);
+static void go_on(struct model *m, uint32_t i);
+static double think_ns(const struct model *m, struct client *c);
+static void begin(struct model *m, uint32_t i);
+static void hear(struct model *m, uint32_t i);
+static void predict(const struct model *m, struct client *c);
+static void send_request(struct model *m, uint32_t i);
+static void plan_reads(struct model *m, uint32_t i);
+static void send_reads(struct model *m, uint32_t i, double from_ns);
+static void search_mapped(struct model *m, uint32_t i);
+static void arrive_at_server(struct model *m, uint32_t i);
+static void leave_worker(struct model *m, uint32_t i);
+static void answer(struct model *m, uint32_t i, double bytes);
+static void arrive_at_client(struct model *m, uint32_t i);
+static void take_reads(struct model *m, uint32_t i);
+static void finish(struct model *m, struct client *c);
+static void beat(struct model *m);
+
+/* --- Its life ----------------------------------------------------------- */
+
+int model_create(const struct model_options *options, struct model **model)
+{
+	enum adaptive_policy policy = options->controller.policy;
+
+	if (options->parameters.offload <= 0 &&
+	    policy != ADAPTIVE_POLICY_MESSAGING)
+		return err_set(ERR_UNSUPPORTED,
+			       "this environment can't offload; its only "
+			       "policy is messaging");
+	struct model *m = calloc(1, sizeof(*m));
+	if (!m)
+		return err_set(ERR_NO_MEMORY, "no memory for a model");
+	m->options = *options;
+	m->p = options->parameters;
+	int error = prepare(m);
+	if (error)
+		model_destroy(m);
+	else
+		*model = m;
+	return error;
+}
+
+void model_destroy(struct model *m)
+{
+	if (!m)
+		return;
+	schedule_destroy(m->schedule);
+	free(m->clients);
+	free(m->workers);
+	free(m->hosts);
+	free(m->host_cores);
+	free(m);
+}
+
+static uint32_t host_of(const struct model *m, uint32_t i)
+{
+	return i / (uint32_t)m->options.parameters.clients_per_host;
+}
+
+static int prepare(struct model *m)
+{
+	uint32_t clients = m->options.clients;
+	uint32_t hosts = host_of(m, clients - 1) + 1;
+	int error = 0;
+
+	m->schedule = schedule_create(clients);
+	m->clients = calloc(clients, sizeof(*m->clients));
+	m->workers = calloc((size_t)m->p.threads, sizeof(*m->workers));
+	m->hosts = calloc(hosts, 2 * sizeof(*m->hosts));
+	m->host_cores = calloc(hosts, (size_t)m->p.host_cores * sizeof(double));
+	if (!m->schedule || !m->clients || !m->workers || !m->hosts ||
+	    !m->host_cores)
+		return err_set(ERR_NO_MEMORY, "no memory for %u clients",
+			       clients);
+	m->beats[0].heartbeat.link_load = m->p.link_gbps > 0 ? 0 : -1;
+	m->beat_count = 1;
+	struct adaptive_options controller = m->options.controller;
+	controller.heartbeat_ns = (uint64_t)m->p.heartbeat_ns;
+	for (uint32_t i = 0; !error && i < clients; i++) {
+		prepare_client(m, i);
+		controller.seed = random_next(&m->clients[i].random);
+		error = adaptive_init(&m->clients[i].controller, &controller);
+	}
+	return error;
+}
+
+/* Clients start within a millisecond, at any time of the heartbeat. */
+static void prepare_client(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+
+	random_seed(&c->random, m->options.controller.seed * 0x10001 + i);
+	c->beat = 1;
+	if (!m->options.herd)
+		c->phase_ns = m->p.heartbeat_ns * random_unit(&c->random);
+	schedule_set(m->schedule, i, 1e6 * random_unit(&c->random));
+}
+
+void model_run(struct model *m, double until_ns)
+{
+	for (;;) {
+		double next_ns;
+		uint32_t i = (uint32_t)schedule_next(m->schedule, &next_ns);
+		double beat_ns = (double)m->beat_count * m->p.heartbeat_ns;
+		if (next_ns >= until_ns && beat_ns >= until_ns)
+			break;
+		if (beat_ns <= next_ns) {
+			m->now_ns = beat_ns;
+			beat(m);
+			continue;
+		}
+		m->now_ns = next_ns;
+		go_on(m, i);
+		m->result.events++;
+	}
+	m->now_ns = until_ns;
+}
+
+/* A core that comes back is free; the stations of the others are what they
+ * were.  What can't change while clients run: who is where. */
+int model_change(struct model *m, const char *text)
+{
+	struct parameters before = m->p;
+	int error = parameters_set(&m->p, text);
+
+	if (error)
+		return error;
+	if (before.threads != m->p.threads ||
+	    before.clients_per_host != m->p.clients_per_host ||
+	    before.host_cores != m->p.host_cores ||
+	    before.heartbeat_ns != m->p.heartbeat_ns) {
+		m->p = before;
+		return err_set(ERR_USAGE,
+			       "threads, hosts and the heartbeat stay as they "
+			       "are while clients run");
+	}
+	return 0;
+}
+
+/* --- Stations ----------------------------------------------------------- */
+
+/* Takes the core of these that is free first, for a service that can't begin
+ * before 'from_ns'; returns its end. */
+static double take_core(double *cores, double count, double from_ns,
+			double service_ns)
+{
+	int first = 0;
+
+	for (int i = 1; i < (int)count; i++)
+		if (cores[i] < cores[first])
+			first = i;
+	if (cores[first] > from_ns)
+		from_ns = cores[first];
+	return cores[first] = from_ns + service_ns;
+}
+
+/* A worker's time is what passes until it is done, whether or not it has a
+ * core. */
+static double work(struct model *m, struct station *worker, double from_ns,
+		   double service_ns)
+{
+	double begin = worker->free_ns > from_ns ? worker->free_ns : from_ns;
+	double end =
+		m->p.cores < m->p.threads || m->p.shared_host > 0
+			? take_core(m->cores, m->p.cores, begin, service_ns)
+			: begin + service_ns;
+
+	return station_serve(worker, from_ns, end - begin);
+}
+
+static double compute(struct model *m, uint32_t i, double from_ns,
+		      double service_ns)
+{
+	if (m->p.shared_host > 0)
+		return take_core(m->cores, m->p.cores, from_ns, service_ns);
+	if (m->p.host_cores >= m->p.clients_per_host)
+		return from_ns + service_ns;
+	return take_core(m->host_cores +
+				 host_of(m, i) * (size_t)m->p.host_cores,
+			 m->p.host_cores, from_ns, service_ns);
+}
+
+/* Bytes on the wire, with the headers of all packets. */
+static double on_wire(const struct model *m, double bytes, double messages)
+{
+	double packets = ceil(bytes / m->p.mtu_bytes);
+
+	return bytes +
+	       m->p.header_bytes * (packets > messages ? packets : messages);
+}
+
+static double transfer_ns(double bytes, double gbps)
+{
+	return gbps > 0 ? 8 * bytes / gbps : 0;
+}
+
+/* By the server's adapter, whose time is the link's or its own, whichever is
+ * longer. */
+static double cross_server(const struct model *m, struct station *direction,
+			   double from_ns, double bytes, double messages)
+{
+	double wire_ns =
+		transfer_ns(on_wire(m, bytes, messages), m->p.link_gbps);
+	double adapter_ns = messages * m->p.nic_message_ns;
+
+	return station_serve(direction, from_ns,
+			     wire_ns > adapter_ns ? wire_ns : adapter_ns);
+}
+
+static double cross_host(struct model *m, uint32_t i, bool in, double from_ns,
+			 double bytes, double messages)
+{
+	return station_serve(&m->hosts[2 * host_of(m, i) + in], from_ns,
+			     transfer_ns(on_wire(m, bytes, messages),
+					 m->p.client_link_gbps));
+}
+
+/* --- A client's search -------------------------------------------------- */
+
+static void wait_for(struct model *m, uint32_t i, enum stage stage,
+		     double time_ns)
+{
+	m->clients[i].stage = stage;
+	schedule_set(m->schedule, i, time_ns);
+}
+
+static void go_on(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+
+	switch (c->stage) {
+	case STAGE_THINKS:
+		begin(m, i);
+		break;
+	case STAGE_DONE:
+		finish(m, c);
+		if (m->options.think_ns > 0)
+			wait_for(m, i, STAGE_THINKS,
+				 m->now_ns + think_ns(m, c));
+		else
+			begin(m, i);
+		break;
+	case STAGE_AT_SERVER:
+		arrive_at_server(m, i);
+		break;
+	case STAGE_SERVED:
+		leave_worker(m, i);
+		break;
+	case STAGE_WRITTEN:
+		m->version++;
+		answer(m, i,
+		       sizeof(struct wire_header) +
+			       sizeof(struct wire_written));
+		break;
+	case STAGE_AT_CLIENT:
+		arrive_at_client(m, i);
+		break;
+	}
+}
+
+/* Exponential, so that many clients that think long ask like a Poisson process.
+ */
+static double think_ns(const struct model *m, struct client *c)
+{
+	return -m->options.think_ns * log(1 - random_unit(&c->random));
+}
+
+static void begin(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+	struct adaptive_reason reason;
+
+	c->begun_ns = m->now_ns;
+	c->inserts = m->options.inserts > 0 &&
+		     random_unit(&c->random) < m->options.inserts;
+	if (c->inserts) {
+		c->path = ADAPTIVE_MESSAGING;
+		send_request(m, i);
+		return;
+	}
+	c->cost = &m->options.trace->costs[random_below(
+		&c->random, m->options.trace->count)];
+	hear(m, i);
+	predict(m, c);
+	c->path = adaptive_choose(&c->controller, (uint64_t)m->now_ns,
+				  &c->query, &reason);
+	m->result.explored += reason.explores;
+	if (c->path == ADAPTIVE_MESSAGING)
+		send_request(m, i);
+	else if (m->p.mapped > 0)
+		search_mapped(m, i);
+	else
+		plan_reads(m, i);
+}
+
+/* What the client knows before it searches: with the inner nodes, all but
+ * which leaves have answers. */
+static void predict(const struct model *m, struct client *c)
+{
+	const struct cost *cost = c->cost;
+
+	c->query = (struct adaptive_query){{0}};
+	if (m->p.mapped <= 0 && m->options.cache == MODEL_CACHE_NONE)
+		return;
+	c->query.work[ADAPTIVE_MESSAGING] = cost->nodes;
+	c->query.work[ADAPTIVE_OFFLOAD] =
+		m->p.mapped > 0				? cost->nodes
+		: m->options.cache == MODEL_CACHE_INNER ? cost->leaf_bytes
+							: cost->filtered_bytes;
+}
+
+static void send_request(struct model *m, uint32_t i)
+{
+	double sent = compute(m, i, m->now_ns, m->p.client_message_ns / 2);
+	double bytes = sizeof(struct wire_header) + sizeof(struct wire_query);
+
+	sent = cross_host(m, i, false, sent, bytes, 1);
+	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
+}
+
+static void search_mapped(struct model *m, uint32_t i)
+{
+	const struct cost *cost = m->clients[i].cost;
+
+	wait_for(m, i, STAGE_DONE,
+		 compute(m, i, m->now_ns,
+			 m->p.client_read_ns +
+				 cost->nodes * m->p.client_node_ns +
+				 cost->items * m->p.client_item_ns));
+}
+
+/* Whether a cached node has changed since this client last looked: where all
+ * are visited and written to alike, the chance doesn't depend on their number.
+ */
+static bool is_stale(struct client *c, double inserts)
+{
+	return inserts > 0 && random_unit(&c->random) >= exp(-inserts);
+}
+
+/* The lists of READs: the root record with all leaves that are wanted, and then
+ * one for each level that the cache was wrong about; or one for each level. */
+static void plan_reads(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+	const struct cost *cost = c->cost;
+	double inserts = (double)(m->version - c->version);
+	unsigned inner_levels = m->options.trace->height - 1;
+
+	c->version = m->version;
+	c->lists = 0;
+	c->list_bytes = RTREE_INNER_SIZE;
+	c->rest_reads = 1;
+	c->rest_bytes = sizeof(struct root_record);
+	switch (m->options.cache) {
+	case MODEL_CACHE_NONE:
+		c->lists = inner_levels + 1;
+		c->list_bytes = (cost->inner * (double)RTREE_INNER_SIZE +
+				 cost->leaf_bytes) /
+				c->lists;
+		break;
+	case MODEL_CACHE_INNER:
+		c->rest_reads += cost->leaf_reads;
+		c->rest_bytes += cost->leaf_bytes;
+		break;
+	case MODEL_CACHE_FILTERS:
+		c->rest_reads += cost->filtered_reads;
+		c->rest_bytes += cost->filtered_bytes;
+		break;
+	}
+	/* The root changes with each insert. */
+	if (m->options.cache != MODEL_CACHE_NONE && inserts > 0)
+		for (unsigned level = 0; level < inner_levels; level++)
+			c->lists += !level || is_stale(c, inserts);
+	send_reads(m, i, m->now_ns);
+}
+
+/* READs of the list that go together: as many as may be under way. */
+static double window(const struct model *m, const struct client *c)
+{
+	double most = m->p.initiator_depth < m->p.responder_resources
+			      ? m->p.initiator_depth
+			      : m->p.responder_resources;
+
+	return c->rest_reads < most ? c->rest_reads : most;
+}
+
+static void send_reads(struct model *m, uint32_t i, double from_ns)
+{
+	double reads = window(m, &m->clients[i]);
+	double sent = compute(m, i, from_ns, reads * m->p.client_read_ns);
+
+	sent = cross_host(m, i, false, sent, 16 * reads, reads);
+	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
+}
+
+static void arrive_at_server(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+
+	if (c->path == ADAPTIVE_OFFLOAD) {
+		double reads = window(m, c);
+		double bytes = c->rest_bytes * reads / c->rest_reads;
+		double in =
+			cross_server(m, &m->in, m->now_ns, 16 * reads, reads);
+		double out = cross_server(m, &m->out, in, bytes, reads);
+		m->result.round_trips++;
+		m->result.read_bytes += bytes;
+		wait_for(m, i, STAGE_AT_CLIENT, out + m->p.one_way_ns);
+		return;
+	}
+	double in = cross_server(
+		m, &m->in, m->now_ns,
+		sizeof(struct wire_header) + sizeof(struct wire_query), 1);
+	struct station *worker = &m->workers[i % (uint32_t)m->p.threads];
+	double service = m->p.message_ns;
+	if (!c->inserts)
+		service += c->cost->nodes * m->p.node_ns +
+			   c->cost->items * m->p.item_ns;
+	if (worker->free_ns <= in)
+		in += m->p.wake_ns;
+	wait_for(m, i, STAGE_SERVED, work(m, worker, in, service));
+}
+
+static void leave_worker(struct model *m, uint32_t i)
+{
+	const struct client *c = &m->clients[i];
+
+	if (c->inserts)
+		wait_for(m, i, STAGE_WRITTEN,
+			 station_serve(&m->writer, m->now_ns, m->p.insert_ns));
+	else
+		answer(m, i,
+		       sizeof(struct wire_header) + sizeof(struct wire_found) +
+			       c->cost->items * sizeof(struct wire_item));
+}
+
+static void answer(struct model *m, uint32_t i, double bytes)
+{
+	double out = cross_server(m, &m->out, m->now_ns, bytes, 1);
+
+	m->clients[i].rest_bytes = bytes;
+	wait_for(m, i, STAGE_AT_CLIENT, out + m->p.one_way_ns);
+}
+
+static void arrive_at_client(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+
+	if (c->path == ADAPTIVE_OFFLOAD) {
+		take_reads(m, i);
+		return;
+	}
+	double in = cross_host(m, i, true, m->now_ns, c->rest_bytes, 1);
+	double items = c->inserts ? 0 : c->cost->items;
+	wait_for(m, i, STAGE_DONE,
+		 compute(m, i, in + m->p.client_wake_ns,
+			 m->p.client_message_ns / 2 +
+				 items * m->p.client_item_ns));
+}
+
+static void take_reads(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+	double reads = window(m, c);
+	double bytes = c->rest_bytes * reads / c->rest_reads;
+	double in = cross_host(m, i, true, m->now_ns, bytes, reads);
+
+	c->rest_reads -= reads;
+	c->rest_bytes -= bytes;
+	if (c->rest_reads < 1 && c->lists) {
+		c->lists--;
+		c->rest_bytes = c->list_bytes;
+		c->rest_reads = ceil(c->list_bytes / RTREE_PAGE_SIZE);
+	}
+	if (c->rest_reads >= 1) {
+		send_reads(m, i, in);
+		return;
+	}
+	wait_for(m, i, STAGE_DONE,
+		 compute(m, i, in + m->p.client_wake_ns,
+			 c->cost->nodes * m->p.client_node_ns +
+				 c->cost->items * m->p.client_item_ns));
+}
+
+static void finish(struct model *m, struct client *c)
+{
+	double latency_ns = m->now_ns - c->begun_ns;
+
+	if (c->inserts) {
+		m->result.inserts++;
+		return;
+	}
+	m->result.searches++;
+	m->result.offloaded += c->path == ADAPTIVE_OFFLOAD;
+	histogram_add(&m->latency, latency_ns);
+	adaptive_completed(&c->controller, c->path, &c->query, latency_ns);
+}
+
+/* --- Heartbeats --------------------------------------------------------- */
+
+static double busy_ns(const struct model *m)
+{
+	double busy = 0;
+
+	for (int i = 0; i < (int)m->p.threads; i++)
+		busy += station_done_ns(&m->workers[i], m->now_ns);
+	return busy;
+}
+
+static double part(double a, double b)
+{
+	double value = a / b;
+
+	return value < 0 ? 0 : value > 1 ? 1 : value;
+}
+
+/* A heartbeat goes to the client behind what is on its way to others. */
+static void beat(struct model *m)
+{
+	struct beat *beat = &m->beats[m->beat_count % HEARTBEATS];
+	double busy = busy_ns(m), out = station_done_ns(&m->out, m->now_ns);
+
+	beat->heartbeat = (struct adaptive_heartbeat){
+		.beat = m->beat_count++,
+		.utilisation = part(busy - m->beat_busy_ns,
+				    m->p.heartbeat_ns * m->p.threads),
+		.link_load = m->p.link_gbps > 0 ? part(out - m->beat_out_ns,
+						       m->p.heartbeat_ns)
+						: -1,
+	};
+	m->beat_busy_ns = busy;
+	m->beat_out_ns = out;
+	for (uint32_t i = 0; i < (uint32_t)m->p.threads; i++) {
+		double mine =
+			floor((m->options.clients + m->p.threads - 1 - i) /
+			      m->p.threads);
+		if (mine >= 1)
+			work(m, &m->workers[i], m->now_ns,
+			     mine * m->p.heartbeat_cpu_ns);
+	}
+	beat->sent_ns = cross_server(m, &m->out, m->now_ns,
+				     (double)sizeof(struct wire_heartbeat) *
+					     m->options.clients,
+				     m->options.clients);
+}
+
+/* The newest that has come and was not lost.  Each client is sent its own at a
+ * time of its own. */
+static void hear(struct model *m, uint32_t i)
+{
+	struct client *c = &m->clients[i];
+
+	while (c->beat < m->beat_count) {
+		const struct beat *beat = &m->beats[c->beat % HEARTBEATS];
+		if (m->beat_count - c->beat >= HEARTBEATS) {
+			c->beat++;
+			continue;
+		}
+		double came_ns = beat->sent_ns + c->phase_ns + m->p.one_way_ns;
+		if (came_ns > m->now_ns)
+			break;
+		c->beat++;
+		if (m->p.heartbeat_loss > 0 &&
+		    random_unit(&c->random) < m->p.heartbeat_loss)
+			continue;
+		adaptive_heartbeat(&c->controller, (uint64_t)came_ns,
+				   &beat->heartbeat);
+	}
+}
+
+/* --- Results ------------------------------------------------------------ */
+
+void model_reset(struct model *m)
+{
+	memset(&m->latency, 0, sizeof(m->latency));
+	memset(&m->result, 0, sizeof(m->result));
+	m->reset_ns = m->now_ns;
+	m->reset_busy_ns = busy_ns(m);
+	m->reset_out_ns = station_done_ns(&m->out, m->now_ns);
+}
+
+void model_result(const struct model *m, struct model_result *result)
+{
+	double time_ns = m->now_ns - m->reset_ns;
+
+	*result = m->result;
+	result->time_ns = time_ns;
+	if (result->searches) {
+		result->mean_ns = m->latency.sum / (double)m->latency.total;
+		result->p50_ns = histogram_quantile(&m->latency, 0.5);
+		result->p99_ns = histogram_quantile(&m->latency, 0.99);
+	}
+	if (result->offloaded) {
+		result->round_trips /= (double)result->offloaded;
+		result->read_bytes /= (double)result->offloaded;
+	}
+	result->utilisation =
+		part(busy_ns(m) - m->reset_busy_ns, time_ns * m->p.threads);
+	result->link_load = part(
+		station_done_ns(&m->out, m->now_ns) - m->reset_out_ns, time_ns);
+}
