@@ -141,7 +141,7 @@ static int take(struct parameters *parameters, const char *name,
 		if (number < p->min || number > p->max)
 			return err_set(ERR_USAGE, "%s is between %g and %g",
 				       name, p->min, p->max);
-		*(double *)((char *)parameters + p->offset) = number;
+		memcpy((char *)parameters + p->offset, &number, sizeof(number));
 		*index = i;
 		return 0;
 	}
