@@ -103,6 +103,10 @@ struct catfish_options {
 	 * statistics, save) may take 60 times that. */
 	uint32_t timeout_ms;
 
+	/* The RDMA device to reach a verbs:// address by; NULL: the route to it
+	 * decides. */
+	const char *device;
+
 	/* Memory, in bytes, for nodes that were READ to be kept in; 0: 64 MiB.
 	 * It serves to offload by copy.  A kept node is used only where it is
 	 * certain to be what a new READ would bring.  The connections of a

@@ -29,8 +29,8 @@ static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
 	      "what a fabric carries");
 
 static uint64_t cache_size(const struct catfish_options *options);
-static int open_connection(struct catfish *c);
-static int open_link(struct catfish *c);
+static int open_connection(struct catfish *c, const char *device);
+static int open_link(struct catfish *c, const char *device);
 static int check_hello(const struct catfish *c,
 		       const struct wire_hello *answer);
 static int describe(struct catfish *c);
@@ -60,7 +60,7 @@ int catfish_connect(const char *address, const struct catfish_options *options,
 	c->timeout_ns = timeout_ms * NS_PER_MS;
 	c->cache_size = cache_size(options);
 
-	int error = open_connection(c);
+	int error = open_connection(c, options->device);
 	if (!error)
 		error = client_choose_path(c, options->path, options->offload);
 	if (error) {
@@ -149,9 +149,9 @@ static uint64_t cache_size(const struct catfish_options *options)
 }
 
 /* What this has opened when it fails, close_link() closes. */
-static int open_connection(struct catfish *c)
+static int open_connection(struct catfish *c, const char *device)
 {
-	int error = open_link(c);
+	int error = open_link(c, device);
 
 	if (!error)
 		error = fabric_ring_create(c->link, &c->ring);
@@ -164,7 +164,7 @@ static int open_connection(struct catfish *c)
 	return describe(c);
 }
 
-static int open_link(struct catfish *c)
+static int open_link(struct catfish *c, const char *device)
 {
 	const struct wire_hello hello = {
 		.magic = WIRE_MAGIC,
@@ -174,6 +174,7 @@ static int open_link(struct catfish *c)
 	const struct fabric_connect_options options = {
 		.inbox_size = INBOX_SIZE,
 		.timeout_ns = c->timeout_ns,
+		.device = device,
 	};
 	struct wire_hello answer = {0};
 

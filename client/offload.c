@@ -74,7 +74,7 @@ void client_report_offloaded(struct catfish *c)
 	int error = fabric_write_silently(c->link, 0, &report, sizeof(report));
 	/* The answer at hand is right all the same; the next call will say
 	 * that the server has gone. */
-	if (error)
+	if (error && error != ERR_AGAIN)
 		client_break(c, error);
 }
 

@@ -71,6 +71,15 @@ bool fabric_listener_is_public(const struct fabric_listener *listener)
 	return listener->is_public;
 }
 
+int fabric_listener_sent(const struct fabric_listener *listener,
+			 uint64_t *bytes, uint64_t *speed)
+{
+	if (listener->ops->listener_sent)
+		return listener->ops->listener_sent(listener, bytes, speed);
+	return err_set(ERR_UNSUPPORTED, "%s counts nothing of what it sends",
+		       listener->ops->name);
+}
+
 int fabric_listener_fd(const struct fabric_listener *listener)
 {
 	return listener->fd;

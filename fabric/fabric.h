@@ -92,6 +92,13 @@ const char *fabric_listener_address(const struct fabric_listener *listener);
 /* Whether anyone beyond this machine can reach it. */
 bool fabric_listener_is_public(const struct fabric_listener *listener);
 
+/* Bytes that the network devices of a listener have sent so far, whoever sent
+ * them, and what their links can carry in bits per second, 0 where that is not
+ * known.  ERR_UNSUPPORTED where there is no such device, or it doesn't count.
+ */
+int fabric_listener_sent(const struct fabric_listener *listener,
+			 uint64_t *bytes, uint64_t *speed);
+
 /* Readable when fabric_listener_next() might have something. */
 int fabric_listener_fd(const struct fabric_listener *listener);
 

@@ -37,6 +37,9 @@ struct fabric_ops {
 	int (*listener_next)(struct fabric_listener *listener,
 			     struct fabric_link **link,
 			     uint8_t hello[FABRIC_HELLO_SIZE]);
+	/* NULL: there are no devices of its own. */
+	int (*listener_sent)(const struct fabric_listener *listener,
+			     uint64_t *bytes, uint64_t *speed);
 	void (*listener_close)(struct fabric_listener *listener);
 	int (*accept)(struct fabric_link *link,
 		      const uint8_t answer[FABRIC_HELLO_SIZE]);

@@ -32,6 +32,7 @@ const struct fabric_ops fabric_verbs_ops = {
 	.name = "verbs",
 	.listen = fabric_verbs_listen,
 	.listener_next = fabric_verbs_listener_next,
+	.listener_sent = fabric_verbs_listener_sent,
 	.listener_close = fabric_verbs_listener_close,
 	.accept = fabric_verbs_accept,
 	.refuse = fabric_verbs_refuse,

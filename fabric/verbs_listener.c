@@ -26,6 +26,7 @@
 #include "fabric/verbs_device.h"
 #include "fabric/verbs_endpoint.h"
 #include "fabric/verbs_error.h"
+#include "fabric/verbs_port.h"
 #include "fabric/verbs_wire.h"
 
 enum {
@@ -307,6 +308,33 @@ static int start(struct verbs_listener *listener,
 	if (!error)
 		describe(listener, address);
 	return error;
+}
+
+/* The first port of each device; all of them together. */
+int fabric_verbs_listener_sent(const struct fabric_listener *base,
+			       uint64_t *bytes, uint64_t *speed)
+{
+	const struct verbs_listener *listener = (const void *)base;
+	uint64_t all = 0, all_speed = 0;
+	bool is_known = true;
+
+	for (unsigned i = 0; i < listener->domain_count; i++) {
+		const char *device =
+			fabric_verbs_domain_device(listener->domains[i]);
+		uint64_t sent, can;
+
+		int error = fabric_verbs_port_sent(device, 1, &sent);
+		if (error)
+			return error;
+		all += sent;
+		if (fabric_verbs_port_speed(device, 1, &can))
+			is_known = false;
+		else
+			all_speed += can;
+	}
+	*bytes = all;
+	*speed = is_known ? all_speed : 0;
+	return 0;
 }
 
 /* --- Guests ------------------------------------------------------------- */

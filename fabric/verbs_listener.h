@@ -15,6 +15,8 @@ int fabric_verbs_listen(const struct fabric_address *address,
 int fabric_verbs_listener_next(struct fabric_listener *listener,
 			       struct fabric_link **link,
 			       uint8_t hello[FABRIC_HELLO_SIZE]);
+int fabric_verbs_listener_sent(const struct fabric_listener *listener,
+			       uint64_t *bytes, uint64_t *speed);
 void fabric_verbs_listener_close(struct fabric_listener *listener);
 int fabric_verbs_accept(struct fabric_link *link,
 			const uint8_t answer[FABRIC_HELLO_SIZE]);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "server/listener.h"
 #include "server/server.h"
 #include "server/worker.h"
 
@@ -14,7 +15,22 @@ struct heartbeat {
 	struct event *event;
 	uint64_t time_ns; /* of the last sample */
 	uint64_t busy_ns;
+	uint64_t traffic_ns; /* when the devices were last looked at */
 };
+
+/* Counters of devices are files, which are not read with each heartbeat. */
+#define TRAFFIC_NS (100 * NS_PER_MS)
+
+static void sample_traffic(struct heartbeat *heartbeat, uint64_t now)
+{
+	struct server *server = heartbeat->server;
+	uint64_t time = now - heartbeat->traffic_ns;
+
+	if (time < TRAFFIC_NS)
+		return;
+	server->transmit_ppm = listeners_transmit_ppm(server, time);
+	heartbeat->traffic_ns = now;
+}
 
 /* The part of the workers' time since the last sample that went into work. */
 static void sample(evutil_socket_t fd, short what, void *argument)
@@ -33,6 +49,7 @@ static void sample(evutil_socket_t fd, short what, void *argument)
 	server->utilisation_ppm = (uint32_t)(ppm < 1000000 ? ppm : 1000000);
 	heartbeat->time_ns = now;
 	heartbeat->busy_ns = busy;
+	sample_traffic(heartbeat, now);
 }
 
 struct timeval heartbeat_interval(const struct server *server)
@@ -53,7 +70,8 @@ int heartbeat_start(struct server *server, struct heartbeat **heartbeat)
 	if (!h)
 		return err_set(ERR_NO_MEMORY, "no memory for heartbeats");
 	h->server = server;
-	h->time_ns = clock_now_ns();
+	h->time_ns = h->traffic_ns = clock_now_ns();
+	server->transmit_ppm = WIRE_TRANSMIT_UNKNOWN;
 	h->event = event_new(server->base, -1, EV_PERSIST, sample, h);
 	if (!h->event || event_add(h->event, &interval) < 0) {
 		heartbeat_stop(h);
@@ -83,6 +101,7 @@ void heartbeat_fill(const struct server *server, uint64_t beat,
 		.queued = server->writes.length + server->inspections.length +
 			  workers_queued(server),
 		.draining = server->draining,
+		.transmit_ppm = server->transmit_ppm,
 	};
 	wire_seal_heartbeat(heartbeat);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "fabric/fabric.h"
@@ -17,6 +18,7 @@ struct listener {
 	struct fabric_listener *fabric;
 	struct event *event;
 	struct event *pause; /* until it listens again */
+	uint64_t sent;	     /* bytes, by its devices, when last seen */
 };
 
 static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
@@ -81,6 +83,39 @@ const char *server_address(const struct server *server, size_t i)
 	return fabric_listener_address(server->listeners[i].fabric);
 }
 
+/* Bytes that a listener's devices sent, and what they can send; what the user
+ * says of that counts more than what a device does. */
+static bool see_traffic(const struct server *server,
+			const struct listener *listener, uint64_t *bytes,
+			uint64_t *speed)
+{
+	if (fabric_listener_sent(listener->fabric, bytes, speed))
+		return false;
+	if (server->options.link_speed)
+		*speed = server->options.link_speed;
+	return *speed > 0;
+}
+
+uint32_t listeners_transmit_ppm(struct server *server, uint64_t time_ns)
+{
+	uint32_t most = WIRE_TRANSMIT_UNKNOWN;
+
+	for (size_t i = 0; i < server->listener_count; i++) {
+		struct listener *listener = &server->listeners[i];
+		uint64_t bytes, speed;
+
+		if (!see_traffic(server, listener, &bytes, &speed))
+			continue;
+		double part = (double)(bytes - listener->sent) * 8 * NS_PER_S /
+			      ((double)time_ns * (double)speed);
+		uint32_t ppm = part < 1 ? (uint32_t)(part * 1e6) : 1000000;
+		listener->sent = bytes;
+		if (most == WIRE_TRANSMIT_UNKNOWN || ppm > most)
+			most = ppm;
+	}
+	return most;
+}
+
 static int start(struct listener *listener, struct server *server,
 		 const char *address)
 {
@@ -94,12 +129,16 @@ static int start(struct listener *listener, struct server *server,
 		.region = &region,
 		.inbox_size = SERVER_INBOX_SIZE,
 		.socket_mode = server->options.socket_mode,
+		.device = server->options.device,
+		.silence_ns = server->options.silence_ns,
 	};
 
 	int error = fabric_listen(address, &options, &listener->fabric);
 	if (error)
 		return error;
 	listener->server = server;
+	uint64_t speed;
+	(void)fabric_listener_sent(listener->fabric, &listener->sent, &speed);
 	listener->event =
 		event_new(server->base, fabric_listener_fd(listener->fabric),
 			  EV_READ | EV_PERSIST, on_client, listener);

@@ -21,6 +21,8 @@
 #define HEARTBEAT_DEFAULT_NS (10 * NS_PER_MS)
 #define HEARTBEAT_MIN_NS     (1 * NS_PER_MS)
 #define HEARTBEAT_MAX_NS     (60 * NS_PER_S)
+#define SILENCE_MIN_NS	     (100 * NS_PER_MS)
+#define SILENCE_MAX_NS	     (600 * NS_PER_S)
 
 enum {
 	SOCKET_MODE_DEFAULT = 0600,
@@ -50,6 +52,11 @@ static const char usage[] =
 	"  --heartbeat TIME    between two reports of the load to clients "
 	"[10ms]\n"
 	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
+	"  --device NAME       RDMA device of verbs:// addresses [the address's]\n"
+	"  --link-speed RATE   of its link, such as 100G, in bits per second [as "
+	"it says]\n"
+	"  --link-timeout TIME after which a silent client over RDMA has gone "
+	"[3s]\n"
 	"  --help              show this\n"
 	"  --version           show the version\n"
 	"\n"
@@ -70,6 +77,9 @@ enum option_id {
 	OPTION_LEASE,
 	OPTION_HEARTBEAT,
 	OPTION_SOCKET_MODE,
+	OPTION_DEVICE,
+	OPTION_LINK_SPEED,
+	OPTION_LINK_TIMEOUT,
 	OPTION_HELP,
 	OPTION_VERSION,
 };
@@ -84,6 +94,9 @@ static const struct option long_options[] = {
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
 	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
+	{"device", required_argument, NULL, OPTION_DEVICE},
+	{"link-speed", required_argument, NULL, OPTION_LINK_SPEED},
+	{"link-timeout", required_argument, NULL, OPTION_LINK_TIMEOUT},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{NULL, 0, NULL, 0},
@@ -236,6 +249,23 @@ static int read_memory(const char *text, uint64_t *size)
 	return 0;
 }
 
+/* Bits per second, "100G": what speeds of links are named in, so its letters
+ * are powers of 1000. */
+static int read_rate(const char *text, uint64_t *rate)
+{
+	char *end;
+	double value = strtod(text, &end);
+	double unit = *end == 'G' ? 1e9 : *end == 'M' ? 1e6 : 1;
+
+	if (end == text || (*end && (unit == 1 || end[1])) ||
+	    !(value * unit >= 1) || value * unit > 1e15)
+		return err_set(ERR_USAGE,
+			       "expected a rate such as 100G or 2.5G, not '%s'",
+			       text);
+	*rate = (uint64_t)(value * unit);
+	return 0;
+}
+
 static int read_option(struct options *options, int id, const char *value)
 {
 	struct server_options *server = &options->server;
@@ -265,6 +295,14 @@ static int read_option(struct options *options, int id, const char *value)
 				 &server->heartbeat_ns);
 	case OPTION_SOCKET_MODE:
 		return read_mode(value, &server->socket_mode);
+	case OPTION_DEVICE:
+		server->device = value;
+		return 0;
+	case OPTION_LINK_SPEED:
+		return read_rate(value, &server->link_speed);
+	case OPTION_LINK_TIMEOUT:
+		return read_time(value, SILENCE_MIN_NS, SILENCE_MAX_NS,
+				 &server->silence_ns);
 	case OPTION_HELP:
 	case OPTION_VERSION:
 		break;

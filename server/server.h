@@ -34,6 +34,9 @@ struct server_options {
 	unsigned threads;
 	unsigned socket_mode;
 	uint64_t heartbeat_ns;
+	const char *device;  /* RDMA: NULL: by address */
+	uint64_t silence_ns; /* of clients by RDMA that have gone; 0: 3 s */
+	uint64_t link_speed; /* in bits per second; 0: as devices say */
 };
 
 /* What the region file has, when there is one. */
@@ -79,6 +82,7 @@ struct server {
 	_Atomic uint64_t connections;	    /* so far: numbers them */
 	_Atomic uint64_t offloaded;	    /* searches, as clients say */
 	_Atomic uint32_t utilisation_ppm;
+	_Atomic uint32_t transmit_ppm; /* or WIRE_TRANSMIT_UNKNOWN */
 	/* Since when the writer waits for pages; 0: it doesn't. */
 	_Atomic uint64_t starved_since_ns;
 };

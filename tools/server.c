@@ -10,6 +10,7 @@
 
 static struct {
 	const char *address;
+	const char *device;
 	uint64_t timeout_ns;
 } options = {.timeout_ns = 10 * NS_PER_S};
 
@@ -21,6 +22,14 @@ const struct command_option server_options[] = {
 			"(default: the environment's CATFISH_SERVER)",
 		.take = options_take_text,
 		.to = &options.address,
+	},
+	{
+		.name = "device",
+		.value = "NAME",
+		.help = "RDMA device to reach a verbs:// address by\n"
+			"(default: what the route to it takes)",
+		.take = options_take_text,
+		.to = &options.device,
 	},
 	{
 		.name = "timeout",
@@ -65,6 +74,7 @@ int server_open(const struct catfish_options *how, struct catfish **server)
 
 	struct catfish_options timed = *how;
 	timed.timeout_ms = (uint32_t)timeout_ms;
+	timed.device = options.device;
 	return server_open_at(address, &timed, server);
 }
 
@@ -73,6 +83,7 @@ int server_open_at(const char *address, const struct catfish_options *how,
 {
 	const struct catfish_options connect = {
 		.timeout_ms = how->timeout_ms,
+		.device = how->device,
 		.cache_size = how->cache_size,
 	};
 	struct catfish *opened;

@@ -230,6 +230,8 @@ struct wire_error {
 	uint64_t applied; /* entries of a write that were applied before it */
 };
 
+#define WIRE_TRANSMIT_UNKNOWN UINT32_MAX
+
 /* Written silently to the start of a one-sided client's inbox every heartbeat;
  * may be read torn, hence its checksum. */
 struct wire_heartbeat {
@@ -239,7 +241,10 @@ struct wire_heartbeat {
 	uint32_t utilisation_ppm; /* useful work of the worker threads */
 	uint32_t queued;	  /* requests waiting */
 	uint32_t draining;
-	uint32_t unused[5];
+	/* What the server's network devices send, of what they can; or
+	 * WIRE_TRANSMIT_UNKNOWN. */
+	uint32_t transmit_ppm;
+	uint32_t unused[4];
 	uint64_t checksum; /* checksum64 of the 56 bytes before */
 };
 
