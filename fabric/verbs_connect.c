@@ -16,6 +16,10 @@
 enum {
 	/* The reason of a REJ by which the CM says that nobody listens. */
 	REJECT_NO_LISTENER = 8,
+	/* How long one try to resolve an address takes.  A kernel that learns a
+	 * neighbour's address just before it begins to wait for it finds that
+	 * out only in the end. */
+	RESOLVE_MS = 250,
 };
 
 /* A connection that is being made: an identifier, and where its events come
@@ -106,6 +110,8 @@ static int judge(const struct attempt *a, const struct rdma_cm_event *event)
 {
 	switch (event->event) {
 	case RDMA_CM_EVENT_ADDR_ERROR:
+		return event->status == -ETIMEDOUT ? ERR_AGAIN
+						   : no_route(a->call);
 	case RDMA_CM_EVENT_ROUTE_ERROR:
 		return event->status == -ETIMEDOUT
 			       ? fabric_call_timed_out(a->call)
@@ -178,6 +184,26 @@ static bool is_of_device(const struct attempt *a, const char *device)
 	       !strcmp(ibv_get_device_name(a->id->verbs->device), device);
 }
 
+static int try_to_resolve(struct attempt *a, struct sockaddr *source)
+{
+	int ms = ms_left(a->call);
+
+	if (rdma_resolve_addr(a->id, source, a->to->ai_addr,
+			      ms < RESOLVE_MS ? ms : RESOLVE_MS))
+		return no_route(a->call);
+	return await_event(a, RDMA_CM_EVENT_ADDR_RESOLVED);
+}
+
+static int resolve_address(struct attempt *a, struct sockaddr *source)
+{
+	int error;
+
+	do {
+		error = try_to_resolve(a, source);
+	} while (error == ERR_AGAIN && clock_now_ns() < a->call->deadline_ns);
+	return error == ERR_AGAIN ? fabric_call_timed_out(a->call) : error;
+}
+
 /* Finds a device and a route, from the device that was asked for if any. */
 static int find_route(struct attempt *a)
 {
@@ -193,9 +219,7 @@ static int find_route(struct attempt *a)
 			return error;
 		source = (struct sockaddr *)&from;
 	}
-	if (rdma_resolve_addr(a->id, source, a->to->ai_addr, ms_left(a->call)))
-		return no_route(a->call);
-	error = await_event(a, RDMA_CM_EVENT_ADDR_RESOLVED);
+	error = resolve_address(a, source);
 	if (error)
 		return error;
 	if (device && !is_of_device(a, device))
