@@ -465,7 +465,7 @@ START_TEST(a_listener_that_closes_takes_those_who_wait_along)
 }
 END_TEST
 
-/* An emulated device takes long; test_verbs.c makes as many with it. */
+/* An emulated device takes half a second for each. */
 enum { CONNECTIONS = sizeof(FABRIC) == sizeof("verbs") ? 20 : 500 };
 
 START_TEST(nothing_is_left_open_after_many_connections)
