@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* What only verbs does: keys that open nothing else, as the device sees to it.
+ * The links here do what fabric/verbs_link.c never does; what is refused ends
+ * the link of who tried, and no other. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "fabric/verbs_link.h"
+#include "tests/fabric/pair.h"
+
+static struct place place;
+/* The offender, and one who has done nothing. */
+static struct fabric_link *server, *client, *other_server, *other_client;
+
+static void set_up(void)
+{
+	place_open(&place, "verbs");
+	connect_pair(&place, &server, &client);
+	connect_pair(&place, &other_server, &other_client);
+}
+
+static void tear_down(void)
+{
+	fabric_close(client);
+	fabric_close(server);
+	fabric_close(other_client);
+	fabric_close(other_server);
+	place_close(&place);
+}
+
+/* Both ends of the offender's link end with an error; the device sends the
+ * reason to who tried. */
+static void check_refused(void)
+{
+	struct fabric_event event;
+
+	int error = spin_for_event(client, &event);
+	ck_assert_int_eq(error, ERR_PROTOCOL);
+	ck_assert_ptr_nonnull(strstr(err_text(), "remote access error"));
+	ck_assert_int_lt(spin_for_event(server, &event), 0);
+}
+
+static void check_other_is_well(void)
+{
+	uint8_t bytes[64];
+	const struct fabric_read read = {100, bytes, sizeof(bytes)};
+	struct fabric_event event;
+
+	ck_assert_int_eq(fabric_write(other_client, 0, "well", 5, 7), 0);
+	ck_assert_uint_eq(await_immediate(other_server), 7);
+	ck_assert_int_eq(fabric_write(other_server, 0, "well", 5, 8), 0);
+	ck_assert_uint_eq(await_immediate(other_client), 8);
+	ck_assert_int_eq(fabric_read(other_client, &read, 1, 9), 0);
+	ck_assert_int_eq(spin_for_event(other_client, &event), 1);
+	ck_assert_mem_eq(bytes, place.memory + 100, sizeof(bytes));
+}
+
+/* WRITEs by a key that isn't the client's. */
+static void write_by(uint32_t key, uint32_t offset)
+{
+	uint8_t bytes[300];
+
+	memset(bytes, 0xbd, sizeof(bytes));
+	verbs_link_of(client)->peer_key = key;
+	ck_assert_int_eq(fabric_write(client, offset, bytes, sizeof(bytes), 1),
+			 0);
+}
+
+START_TEST(the_key_of_another_client_opens_nothing)
+{
+	uint32_t size;
+	const uint8_t *inbox = fabric_inbox(other_server, &size);
+
+	write_by(verbs_link_of(other_client)->peer_key, 512);
+	check_refused();
+	for (uint32_t i = 0; i < size; i++)
+		ck_assert_uint_eq(inbox[i], 0);
+	check_other_is_well();
+}
+END_TEST
+
+START_TEST(the_key_of_the_memory_behind_a_window_opens_nothing)
+{
+	write_by(verbs_link_of(other_server)->inbox.mr->rkey, 0);
+	check_refused();
+	check_other_is_well();
+}
+END_TEST
+
+START_TEST(the_key_of_a_client_that_has_left_opens_nothing)
+{
+	uint32_t old = verbs_link_of(other_client)->peer_key;
+
+	fabric_close(other_client);
+	fabric_close(other_server);
+	connect_pair(&place, &other_server, &other_client);
+	ck_assert_uint_ne(verbs_link_of(other_client)->peer_key, old);
+	write_by(old, 0);
+	check_refused();
+	check_other_is_well();
+}
+END_TEST
+
+START_TEST(the_region_cannot_be_written)
+{
+	uint8_t *before = malloc(TEST_REGION_SIZE);
+
+	memcpy(before, place.memory, TEST_REGION_SIZE);
+	write_by(verbs_link_of(client)->region_key, 0);
+	check_refused();
+	ck_assert_mem_eq(before, place.memory, TEST_REGION_SIZE);
+	check_other_is_well();
+	free(before);
+}
+END_TEST
+
+START_TEST(an_inbox_ends_where_it_was_said_to)
+{
+	client->peer_inbox_size = TEST_INBOX_SERVER + 4096;
+	write_by(verbs_link_of(client)->peer_key, TEST_INBOX_SERVER - 299);
+	check_refused();
+	check_other_is_well();
+}
+END_TEST
+
+/* By as little as one byte beyond the region, and far away. */
+START_TEST(a_read_out_of_the_region_is_refused_by_the_device)
+{
+	static const uint64_t offsets[] = {TEST_REGION_SIZE - 63,
+					   TEST_REGION_SIZE, UINT64_C(1) << 40,
+					   UINT64_MAX - 64};
+	uint8_t bytes[64];
+	const struct fabric_read read = {offsets[_i], bytes, sizeof(bytes)};
+
+	verbs_link_of(client)->region_size = UINT64_MAX;
+	ck_assert_int_eq(fabric_read(client, &read, 1, 0), 0);
+	check_refused();
+	check_other_is_well();
+}
+END_TEST
+
+START_TEST(an_inbox_cannot_be_read)
+{
+	uint8_t bytes[64];
+	const struct fabric_read read = {0, bytes, sizeof(bytes)};
+
+	verbs_link_of(client)->region_key = verbs_link_of(client)->peer_key;
+	ck_assert_int_eq(fabric_read(client, &read, 1, 0), 0);
+	check_refused();
+	check_other_is_well();
+}
+END_TEST
+
+Suite *test_suite(const char **why)
+{
+	Suite *suite = suite_create("verbs");
+	TCase *keys = tcase_create("keys");
+
+	*why = why_no_fabric("verbs");
+	if (*why)
+		return NULL;
+	tcase_add_checked_fixture(keys, set_up, tear_down);
+	tcase_set_timeout(keys, 120);
+	tcase_add_test(keys, the_key_of_another_client_opens_nothing);
+	tcase_add_test(keys,
+		       the_key_of_the_memory_behind_a_window_opens_nothing);
+	tcase_add_test(keys, the_key_of_a_client_that_has_left_opens_nothing);
+	tcase_add_test(keys, the_region_cannot_be_written);
+	tcase_add_test(keys, an_inbox_ends_where_it_was_said_to);
+	tcase_add_loop_test(
+		keys, a_read_out_of_the_region_is_refused_by_the_device, 0, 4);
+	tcase_add_test(keys, an_inbox_cannot_be_read);
+	suite_add_tcase(suite, keys);
+	return suite;
+}
