@@ -32,6 +32,7 @@ enum step {
 #define STARVE_NS (2 * NS_PER_S)
 
 static enum connection_state fail(const struct connection *c, int error);
+static bool spins(struct connection *c);
 static int arm(struct connection *c);
 static int step(struct connection *c);
 static int send_segment(struct connection *c);
@@ -80,9 +81,12 @@ free_connection:
 
 enum connection_state connection_run(struct connection *c)
 {
+	c->worked = false;
 	for (int steps = 0; steps < STEPS_PER_TURN; steps++) {
 		int progress = step(c);
 
+		if (progress == STEP_NONE && spins(c))
+			return CONNECTION_SPINNING;
 		/* What comes between the last look and arming would be slept
 		 * over without another look. */
 		if (progress == STEP_NONE)
@@ -91,10 +95,26 @@ enum connection_state connection_run(struct connection *c)
 			return CONNECTION_WAITING;
 		if (progress < 0)
 			return fail(c, progress);
+		c->worked = true;
+		c->spin_until_ns = 0;
 		if (progress == STEP_LONG)
 			break;
 	}
 	return CONNECTION_READY;
+}
+
+/* Whether it is better looked at again than slept on: the next request of a
+ * client that asks one after the other comes sooner than a sleeper wakes up. */
+static bool spins(struct connection *c)
+{
+	uint64_t spin_ns = c->server->options.spin_ns;
+
+	if (!spin_ns)
+		return false;
+	uint64_t now = clock_now_ns();
+	if (!c->spin_until_ns)
+		c->spin_until_ns = now + spin_ns;
+	return now < c->spin_until_ns;
 }
 
 /* Asks to be woken; STEP_DONE when something had come by then. */

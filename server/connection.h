@@ -33,7 +33,10 @@ struct worker;
 struct connection {
 	LIST_ENTRY(connection) all; /* of the worker's connections */
 	STAILQ_ENTRY(connection) turn;
-	bool ready; /* stands in the worker's queue for a turn */
+	bool ready;		/* stands in the worker's queue for a turn */
+	bool spins;		/* there, only to look for more */
+	bool worked;		/* in its last turn */
+	uint64_t spin_until_ns; /* 0: from its next turn without work on */
 	struct server *server;
 	struct worker *worker;
 	struct event *event;
@@ -76,9 +79,10 @@ struct connection {
 };
 
 enum connection_state {
-	CONNECTION_READY,   /* wants another turn at once */
-	CONNECTION_WAITING, /* for the client or for a job */
-	CONNECTION_ENDED,   /* to be closed */
+	CONNECTION_READY,    /* wants another turn at once */
+	CONNECTION_SPINNING, /* as READY, but only to look for a request */
+	CONNECTION_WAITING,  /* for the client or for a job */
+	CONNECTION_ENDED,    /* to be closed */
 };
 
 /* Takes over a link that was accepted; what is counted of it was counted. */

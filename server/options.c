@@ -23,6 +23,7 @@
 #define HEARTBEAT_MAX_NS     (60 * NS_PER_S)
 #define SILENCE_MIN_NS	     (100 * NS_PER_MS)
 #define SILENCE_MAX_NS	     (600 * NS_PER_S)
+#define SPIN_MAX_NS	     (1 * NS_PER_S)
 
 enum {
 	SOCKET_MODE_DEFAULT = 0600,
@@ -51,6 +52,9 @@ static const char usage[] =
 	"[50ms]\n"
 	"  --heartbeat TIME    between two reports of the load to clients "
 	"[10ms]\n"
+	"  --spin TIME         for which threads look for more requests before "
+	"they sleep\n"
+	"                      [0: they sleep at once]\n"
 	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
 	"  --device NAME       RDMA device of verbs:// addresses [the address's]\n"
 	"  --link-speed RATE   of its link, such as 100G, in bits per second [as "
@@ -76,6 +80,7 @@ enum option_id {
 	OPTION_THREADS,
 	OPTION_LEASE,
 	OPTION_HEARTBEAT,
+	OPTION_SPIN,
 	OPTION_SOCKET_MODE,
 	OPTION_DEVICE,
 	OPTION_LINK_SPEED,
@@ -93,6 +98,7 @@ static const struct option long_options[] = {
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
+	{"spin", required_argument, NULL, OPTION_SPIN},
 	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"link-speed", required_argument, NULL, OPTION_LINK_SPEED},
@@ -293,6 +299,8 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_HEARTBEAT:
 		return read_time(value, HEARTBEAT_MIN_NS, HEARTBEAT_MAX_NS,
 				 &server->heartbeat_ns);
+	case OPTION_SPIN:
+		return read_time(value, 0, SPIN_MAX_NS, &server->spin_ns);
 	case OPTION_SOCKET_MODE:
 		return read_mode(value, &server->socket_mode);
 	case OPTION_DEVICE:

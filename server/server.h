@@ -37,6 +37,7 @@ struct server_options {
 	const char *device;  /* RDMA: NULL: by address */
 	uint64_t silence_ns; /* of clients by RDMA that have gone; 0: 3 s */
 	uint64_t link_speed; /* in bits per second; 0: as devices say */
+	uint64_t spin_ns;    /* before a worker sleeps; 0: it sleeps at once */
 };
 
 /* What the region file has, when there is one. */

@@ -76,7 +76,7 @@ static void on_beat(evutil_socket_t fd, short what, void *worker);
 static void on_tick(evutil_socket_t fd, short what, void *worker);
 static void on_connection(evutil_socket_t fd, short what, void *connection);
 static void send_beat(struct worker *worker, struct connection *c);
-static void take_turns(struct worker *worker);
+static bool take_turns(struct worker *worker);
 static void settle(struct connection *c, enum connection_state state);
 static void end(struct connection *c);
 static void remove_closed(struct connection *c);
@@ -299,42 +299,57 @@ static void *run(void *argument)
 				EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
 		uint64_t began = clock_now_ns();
 		worker->busy_since_ns = began;
-		take_turns(worker);
+		bool worked = take_turns(worker);
 		worker->busy_since_ns = 0;
-		worker->busy_ns += clock_now_ns() - began;
+		/* To look in vain is no work. */
+		if (worked)
+			worker->busy_ns += clock_now_ns() - began;
 	}
 	/* Nobody is left to report, whoever waits for it. */
 	finish_look(&worker->mailbox, UINT64_MAX);
 	return NULL;
 }
 
-static void make_ready(struct connection *c)
+static void give_turn(struct connection *c, bool spins)
 {
 	struct worker *worker = c->worker;
 
 	if (c->ready || !c->link)
 		return;
 	c->ready = true;
+	c->spins = spins;
 	STAILQ_INSERT_TAIL(&worker->turns, c, turn);
-	worker->turn_count++;
+	/* What is told as waiting is what has something to do. */
+	worker->turn_count += !spins;
 }
 
-/* One turn for each connection that has one coming. */
-static void take_turns(struct worker *worker)
+static void make_ready(struct connection *c)
+{
+	give_turn(c, false);
+}
+
+/* One turn for each connection that has one coming; whether any had something
+ * to do. */
+static bool take_turns(struct worker *worker)
 {
 	struct turn_queue turns = STAILQ_HEAD_INITIALIZER(turns);
 	struct connection *c;
+	bool worked = false;
 
 	STAILQ_CONCAT(&turns, &worker->turns);
 	while ((c = STAILQ_FIRST(&turns))) {
 		STAILQ_REMOVE_HEAD(&turns, turn);
-		worker->turn_count--;
+		worker->turn_count -= !c->spins;
 		c->ready = false;
-		if (c->link)
-			settle(c, connection_run(c));
-		else
+		if (!c->link) {
 			remove_closed(c);
+			continue;
+		}
+		enum connection_state state = connection_run(c);
+		worked |= c->worked;
+		settle(c, state);
 	}
+	return worked;
 }
 
 /* Has the connection's event wait for what its link waits for. */
@@ -364,11 +379,11 @@ static void settle(struct connection *c, enum connection_state state)
 			  err_text());
 		state = CONNECTION_ENDED;
 	}
-	if (state == CONNECTION_WAITING && c->worker->drain_until_ns &&
-	    !c->ready && connection_is_idle(c))
+	if ((state == CONNECTION_WAITING || state == CONNECTION_SPINNING) &&
+	    c->worker->drain_until_ns && !c->ready && connection_is_idle(c))
 		state = CONNECTION_ENDED;
-	if (state == CONNECTION_READY)
-		make_ready(c);
+	if (state == CONNECTION_READY || state == CONNECTION_SPINNING)
+		give_turn(c, state == CONNECTION_SPINNING);
 	else if (state == CONNECTION_ENDED)
 		end(c);
 }

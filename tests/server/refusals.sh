@@ -93,6 +93,10 @@ for value in 0 5min -1ms 10us 2000s; do
 	refused "--heartbeat $value is refused" 2 "--heartbeat" \
 		--listen "$shm" --heartbeat "$value"
 done
+for value in 5min -1ms 2s; do
+	refused "--spin $value is refused" 2 "--spin" \
+		--listen "$shm" --spin "$value"
+done
 for value in 999 u+w 01000 ''; do
 	refused "--socket-mode '$value' is refused" 2 "--socket-mode" \
 		--listen "$shm" --socket-mode "$value"

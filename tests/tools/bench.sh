@@ -92,10 +92,11 @@ for server in "$shm" "$tcp"; do
 	claim "and each item is inserted once" "$([ "$(stat_of items)" = \
 		$((items + $(value inserts))) ] || echo no)"
 done
-run catfish bench --outstanding 8 --rate 2000 --duration 200ms -o jsonl
+run catfish bench --outstanding 8 --rate 2000 --duration 200ms --warmup 0 \
+	-o jsonl
 is "also in an open loop" status 0 err ""
 holds "which may send less than is due" \
-	'v["searches"] > 0 && v["searches"] + v["unsent"] > 200'
+	'v["searches"] + v["unsent"] > 200'
 
 echo id,xmin,ymin,xmax,ymax >"$work/all.csv"
 echo 1,0,0,1,1 >>"$work/all.csv"

@@ -156,4 +156,20 @@ is "and holds what was written since" status 0 out 1
 run catfish stat -o jsonl
 is "with an identity of its own" has '"items":5002,'
 
+# --- A server that looks for requests awake ---------------------------------
+
+for spin in 0 1s; do
+	start_server "spin$spin" --spin $spin
+	catfish insert <"$work/items.csv" >"$work/log" 2>&1
+	for server in "$shm" "$tcp"; do
+		run catfish query --bbox 0,0,1,1 --count --server "$server"
+		is "with --spin $spin it answers, ${server%%:*}" status 0 \
+			out 5000 err ""
+	done
+done
+# The connection that watches was just opened, so one of two threads spins.
+run catfish stat --watch --interval 250ms --times 3 -o jsonl
+claim "to look in vain doesn't count as busy" "$(sed 1d "$work/out" |
+	sed 's/.*utilisation":\([^,]*\).*/\1/' | awk '$1 > 0.25')"
+
 finish
