@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# experiments/policies leaves out no cell and draws its figure.  Prints TAP.
+
+set -u
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if ! command -v gnuplot >/dev/null; then
+	echo "1..0 # SKIP gnuplot is not installed"
+	exit 0
+fi
+n=0 bad=0
+report() { # report STATUS FACT
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n - $2" && return
+	echo "not ok $n - $2"
+	bad=1
+}
+
+"$top_srcdir/experiments/policies" --sim "$top_builddir/sim/catfish-sim" \
+	--environment "$top_srcdir/sim/environments/rdma-100g.conf" \
+	--out "$work" --items 5000 --time 1ms --warmup 1ms \
+	--scales "1e-2 powerlaw" --clients "1 8" >"$work/table"
+report $? "the experiment ends well"
+[ "$(wc -l <"$work/policies.json")" = 128 ] &&
+	[ "$(wc -l <"$work/policies.csv")" = 129 ] &&
+	[ "$(cut -d, -f1-5 "$work/policies.csv" | sort -u | wc -l)" = 129 ]
+report $? "each policy has a line for each cell"
+[ "$(grep -c '^| \(none\|cores\|network\|both\) ' "$work/table")" = 32 ]
+report $? "the table has each cell"
+! tail -n +2 "$work/policies.csv" | awk -F, 'NF != 11 || $6 <= 0' | grep -q .
+report $? "each cell has its figures"
+grep -q '</svg>' "$work/policies.svg" && grep -q adaptive "$work/policies.svg"
+report $? "the figure is drawn"
+! "$top_srcdir/experiments/policies" --speed 2 >"$work/out" 2>"$work/err" &&
+	grep -q "no option '--speed'" "$work/err"
+report $? "an option that isn't one is refused"
+echo "1..$n"
+exit $bad
