@@ -66,11 +66,16 @@ equal "hits and checksum are those of a linear scan" \
 run "$rtree_bench" --items "$items" --queries "$wide" --queries "$centred"
 is "all phases run by default" status 0 err ""
 equal "a line for each phase, and for each set of queries that it asks" \
-	"$(wc -l <"$work/out")" 21
+	"$(wc -l <"$work/out")" 25
 for set in wide centred; do
 	found $set group dependent search-after group-after dependent-after
-	equal "$set: as many are counted" "$(value count $set hits)" \
-		"$(value search $set hits)"
+	for phase in count count-group; do
+		equal "$set: as many are counted by $phase" \
+			"$(value $phase $set hits)" "$(value search $set hits)"
+	done
+	equal "$set: the same are nearest in groups" \
+		"$(value nearest-group $set checksum)" \
+		"$(value nearest $set checksum)"
 done
 claim "a query centred on an item finds one at least" \
 	"$([ "$(value search centred hits)" -ge 300 ] || echo "fewer")"

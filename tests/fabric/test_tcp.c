@@ -57,10 +57,11 @@ static bool is_public(const char *address, const char *wanted)
 {
 	int error = try_listen(address, &place.listener);
 	ck_assert_msg(!error, "%s: %s", address, err_text());
-	const char *given = place_address(&place);
+	const char *given = fabric_listener_address(place.listener);
 	ck_assert_msg(!strncmp(given, wanted, strlen(wanted)), "%s", given);
 	ck_assert_int_gt(atoi(given + strlen(wanted)), 0);
 	bool public = fabric_listener_is_public(place.listener);
+	strcpy(place.client_address, given);
 	place.client_inbox_size = TEST_INBOX_CLIENT;
 	connect_pair(&place, &server, &client);
 	fabric_close(client);
