@@ -30,11 +30,11 @@ enum {
 	/* Twice a list, as a circle may have to skip one READ, and each of them
 	 * is rounded up. */
 	LANDING_SIZE = 2 * FABRIC_READ_LIST_SIZE_MAX + 64 * FABRIC_READS_MAX,
-	/* Tries to send before a peer is given up, and in case its receives ran
-	 * out, which a peer that keeps the rules doesn't let happen, the code
-	 * of the 10 ms after which it is tried again.  (0, which rdma_cm leaves
-	 * it at, are 655 ms.) */
-	RETRIES = 7,
+	/* Tries to send before a peer is given up (7, which is the most, rxe
+	 * takes for ever), and in case its receives ran out, which a peer that
+	 * keeps the rules doesn't let happen, the code of the 10 ms after which
+	 * it is tried again.  (0, which rdma_cm leaves it at, are 655 ms.) */
+	RETRIES = 6,
 	RNR_RETRIES = 6,
 	RNR_TIMER_CODE = 20,
 	/* How long a link that is closed waits for its peer to take what was

@@ -35,6 +35,8 @@ static int error_of_status(enum ibv_wc_status status, bool is_receive)
 	case IBV_WC_WR_FLUSH_ERR:
 	case IBV_WC_REM_ABORT_ERR:
 	case IBV_WC_RESP_TIMEOUT_ERR:
+	/* How rxe says that its network interface is down. */
+	case IBV_WC_LOC_QP_OP_ERR:
 		return ERR_CONNECTION;
 	case IBV_WC_REM_INV_REQ_ERR:
 	case IBV_WC_REM_ACCESS_ERR:
