@@ -17,6 +17,8 @@ static const char help[] =
 	"with the items of exactly the version that it names.\n"
 	"\n"
 	"  --seconds TIME     how long [20]\n"
+	"  --answers N        end once so many are compared; fewer in that time\n"
+	"                     are too few\n"
 	"  --seed N           of writes and queries [1]\n"
 	"  --writers N        connections that write [2]\n"
 	"  --readers N        connections that search, by each path [1]\n"
@@ -45,6 +47,7 @@ static const char help[] =
 
 enum option_code {
 	OPTION_SECONDS = 1,
+	OPTION_ANSWERS,
 	OPTION_SEED,
 	OPTION_WRITERS,
 	OPTION_READERS,
@@ -66,6 +69,7 @@ enum option_code {
 
 static const struct option long_options[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"answers", required_argument, NULL, OPTION_ANSWERS},
 	{"seed", required_argument, NULL, OPTION_SEED},
 	{"writers", required_argument, NULL, OPTION_WRITERS},
 	{"readers", required_argument, NULL, OPTION_READERS},
@@ -127,6 +131,8 @@ static int take(struct options *options, enum option_code code, char *value)
 	switch (code) {
 	case OPTION_SECONDS:
 		return parse_time_ns(value, &options->time_ns);
+	case OPTION_ANSWERS:
+		return parse_uint64(value, &options->answers);
 	case OPTION_SEED:
 		return parse_uint64(value, &options->seed);
 	case OPTION_WRITERS:

@@ -21,6 +21,7 @@ struct environment {
 
 struct options {
 	uint64_t time_ns;
+	uint64_t answers; /* that are enough; 0: however many come */
 	uint64_t seed;
 	uint64_t writers, readers, items, changes;
 	bool fills;	    /* the region, so that writes are refused */

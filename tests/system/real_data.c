@@ -5,7 +5,7 @@
  * a linear scan finds, and so the STRtree of GEOS (Leutenegger, Lopez and
  * Edgington, ICDE 1997).
  *
- *	real-data FILE SHM-ADDRESS TCP-ADDRESS
+ *	real-data FILE ADDRESS...
  *
  * FILE is CSV (id,xmin,ymin,xmax,ymax with the ids 1, 2, ...), or lines in the
  * format of GMT, of which each segment is an item, numbered from 1. */
@@ -42,7 +42,7 @@ static void read_items(struct data *data, const char *name);
 static void choose_queries(struct data *data);
 static void scan(struct data *data);
 static bool ask_strtree(const struct data *data);
-static bool ask_server(const struct data *data, const char *name,
+static bool ask_server(const struct data *data, const char *path,
 		       const char *address,
 		       const struct catfish_options *options);
 
@@ -60,7 +60,8 @@ static void die(const char *format, ...)
 	exit(99);
 }
 
-int main(int argc, char **argv)
+/* By each path that the address's fabric has. */
+static bool ask_at(const struct data *data, const char *address)
 {
 	static const struct catfish_options copy = {
 		.path = CATFISH_PATH_OFFLOAD,
@@ -70,18 +71,27 @@ int main(int argc, char **argv)
 		.path = CATFISH_PATH_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_MAPPED,
 	};
+
+	bool same = ask_server(data, "messaging", address, NULL);
+	if (strncmp(address, "tcp:", 4))
+		same &= ask_server(data, "copy", address, &copy);
+	if (!strncmp(address, "shm:", 4))
+		same &= ask_server(data, "mapped", address, &mapped);
+	return same;
+}
+
+int main(int argc, char **argv)
+{
 	static struct data data;
 
-	if (argc != 4)
-		die("Usage: real-data FILE SHM-ADDRESS TCP-ADDRESS");
+	if (argc < 3)
+		die("Usage: real-data FILE ADDRESS...");
 	read_items(&data, argv[1]);
 	choose_queries(&data);
 	scan(&data);
 	bool same = ask_strtree(&data);
-	same &= ask_server(&data, "messaging", argv[2], NULL);
-	same &= ask_server(&data, "copy", argv[2], &copy);
-	same &= ask_server(&data, "mapped", argv[2], &mapped);
-	same &= ask_server(&data, "tcp", argv[3], NULL);
+	for (int i = 2; i < argc; i++)
+		same &= ask_at(&data, argv[i]);
 	return same ? 0 : 1;
 }
 
@@ -388,13 +398,17 @@ static bool ask_query(const struct data *data, struct catfish *server, int q,
 			     answer.offload == options->offload));
 }
 
-static bool ask_server(const struct data *data, const char *name,
+static bool ask_server(const struct data *data, const char *path,
 		       const char *address,
 		       const struct catfish_options *options)
 {
 	struct server_hits found = {.data = data};
 	struct catfish *server;
 	int different = 0;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s %s", (int)strcspn(address, ":"),
+		 address, path);
 
 	if (catfish_connect(address, options, &server))
 		die("%s", catfish_error_text());

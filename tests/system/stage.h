@@ -91,6 +91,7 @@ struct stage {
 	bool is_faulty; /* readers have links that tear, delay and break */
 
 	uint64_t first_version; /* of the empty tree */
+	uint64_t lease_ns;	/* of the server */
 	_Atomic bool ending;
 	_Atomic uint64_t refused;      /* writes, for want of room */
 	_Atomic uint64_t acknowledged; /* the newest version, to anyone */

@@ -42,7 +42,6 @@ struct run {
 	int process_count;
 
 	/* Stopping the readers, all but the first process. */
-	uint64_t lease_ns;
 	uint64_t stops; /* so far */
 	uint64_t next_signal_ns;
 	bool are_stopped;
@@ -151,7 +150,7 @@ static void make_stage(struct run *run)
 	run->stage = stage;
 }
 
-static bool learn_first_version(struct run *run)
+static int ask_first_version(struct run *run)
 {
 	struct stage *stage = run->stage;
 	struct catfish *server;
@@ -160,16 +159,29 @@ static bool learn_first_version(struct run *run)
 	int error = catfish_connect(stage->address, NULL, &server);
 	if (!error) {
 		error = catfish_stat(server, &stat);
-		run->lease_ns = stat.lease_ns;
+		stage->lease_ns = stat.lease_ns;
 		catfish_close(server);
 	}
 	if (error) {
 		fprintf(stderr, "version-checker: %s\n", catfish_error_text());
-		return false;
+		return 1;
 	}
 	stage->first_version = stat.version;
 	atomic_store(&stage->acknowledged, stat.version);
-	return true;
+	return 0;
+}
+
+/* In a process of its own: what has been connected by RDMA can't fork processes
+ * that connect by it. */
+static bool learn_first_version(struct run *run)
+{
+	int status = 1;
+
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(ask_first_version(run));
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 /* Whether each page is in the tree, free, or waits to be. */
@@ -344,12 +356,27 @@ static void stop_and_go(struct run *run, uint64_t now, uint64_t until)
 		   run->stops < run->options.stops) {
 		signal_readers(run, SIGSTOP);
 		run->stops++;
-		run->next_signal_ns = now + 10 * run->lease_ns;
+		run->next_signal_ns = now + 10 * run->stage->lease_ns;
 	} else {
 		run->next_signal_ns = now + pause / 2;
 		return;
 	}
 	run->are_stopped = !run->are_stopped;
+}
+
+static uint64_t answer_count(const struct checker *checker)
+{
+	uint64_t count = 0;
+
+	for (int path = 0; path < PATH_COUNT; path++)
+		count += checker->tally[path].searches;
+	return count;
+}
+
+static bool has_enough(const struct run *run)
+{
+	return run->options.answers &&
+	       answer_count(&run->checker) >= run->options.answers;
 }
 
 static void compare(struct run *run)
@@ -368,7 +395,7 @@ static void compare(struct run *run)
 		else
 			rest();
 		stop_and_go(run, now, until);
-		if (now >= until || interrupted)
+		if (now >= until || interrupted || has_enough(run))
 			atomic_store(&run->stage->ending, true);
 		if (now - worked > PATIENCE_NS) {
 			printf("nothing has happened for %d s\n",
@@ -448,6 +475,8 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 {
 	bool enough = require(2 * sum->non_empty >= sum->searches,
 			      "less than half of the answers are non-empty");
+	enough &= require(sum->searches >= run->options.answers,
+			  "there are fewer answers than were asked for");
 
 	for (int path = 0; path < PATH_COUNT; path++) {
 		const struct tally *tally = &run->checker.tally[path];
