@@ -10,6 +10,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* For calls that are answered in the end, however busy the machine. */
+enum { DAEMON_PATIENCE_MS = 120000 };
+
 struct daemon {
 	pid_t pid;
 	char folder[64];

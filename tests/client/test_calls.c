@@ -78,6 +78,7 @@ static struct catfish *connect_way(const struct way *way)
 		.path = way->path,
 		.offload = way->offload,
 		.cache_size = way->cache_size,
+		.timeout_ms = DAEMON_PATIENCE_MS,
 	};
 	struct catfish *server = NULL;
 

@@ -58,6 +58,7 @@ static void begin(const struct way *way)
 		.path = way->path,
 		.offload = way->offload,
 		.cache_size = way->cache_size,
+		.timeout_ms = DAEMON_PATIENCE_MS,
 	};
 
 	daemon_start(&daemon_, options);
