@@ -491,14 +491,20 @@ int fabric_verbs_post_receives(struct verbs_link *link)
 	return error ? error : post_empty_receives(link, VERBS_RECEIVES - 1);
 }
 
+static int cannot_poll(void)
+{
+	return err_set(ERR_SYSTEM, "can't poll for completions");
+}
+
 int fabric_verbs_take_message(struct verbs_link *link)
 {
 	struct ibv_wc wc;
+	int count;
 
 	if (link->error)
 		return tell_error(link);
 	/* What follows is the link's, once it stands. */
-	while (ibv_poll_cq(link->cq, 1, &wc) == 1) {
+	while ((count = ibv_poll_cq(link->cq, 1, &wc)) == 1) {
 		if (wc.status != IBV_WC_SUCCESS) {
 			take_failure(link, &wc);
 			return tell_error(link);
@@ -512,6 +518,10 @@ int fabric_verbs_take_message(struct verbs_link *link)
 				       "the other end starts with a WRITE");
 		int error = post_empty_receives(link, 1);
 		return error ? error : (int)wc.byte_len;
+	}
+	if (count < 0) {
+		break_link(link, cannot_poll());
+		return tell_error(link);
 	}
 	return link->disconnected ? fabric_peer_has_gone(&link->base) : 0;
 }
@@ -578,8 +588,7 @@ static void take_completions(struct verbs_link *link)
 		}
 	} while (count == COMPLETIONS_PER_POLL);
 	if (count < 0)
-		break_link(link,
-			   err_set(ERR_SYSTEM, "can't poll for completions"));
+		break_link(link, cannot_poll());
 }
 
 /* --- Telling ------------------------------------------------------------ */
