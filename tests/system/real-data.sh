@@ -17,7 +17,7 @@ file=$work/data
 left_by_quickstart=$top_srcdir/_build/data/shorelines.gmt
 region=-R-180/180/-90/90 resolution=-Dh
 if [ -n "$CATFISH_TEST_RDMA_ADDRESS" ]; then
-	segments=57415
+	segments=57428
 	left_by_quickstart=
 	region=-R-12/40/35/70 resolution=-Di
 fi
