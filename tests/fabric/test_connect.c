@@ -600,13 +600,13 @@ static void add_tests_of_sockets(TCase *tests)
 
 Suite *test_suite(const char **why)
 {
+	*why = why_no_fabric(FABRIC);
+	if (*why)
+		return NULL;
 	Suite *suite = suite_create("connections of " FABRIC);
 	TCase *tests = tcase_create("connect");
 	TCase *killed = tcase_create("killed");
 
-	*why = why_no_fabric(FABRIC);
-	if (*why)
-		return NULL;
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, hello_and_answer_are_told);

@@ -309,12 +309,12 @@ END_TEST
 
 Suite *test_suite(const char **why)
 {
-	Suite *suite = suite_create("contract of " FABRIC);
-	TCase *tests = tcase_create("contract");
-
 	*why = why_no_fabric(FABRIC);
 	if (*why)
 		return NULL;
+	Suite *suite = suite_create("contract of " FABRIC);
+	TCase *tests = tcase_create("contract");
+
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, both_ends_know_the_fabric_and_the_inboxes);

@@ -222,13 +222,13 @@ END_TEST
 
 Suite *test_suite(const char **why)
 {
+	*why = why_no_fabric(FABRIC);
+	if (*why)
+		return NULL;
 	Suite *suite = suite_create("READs over " FABRIC);
 	TCase *reads = tcase_create("READs");
 	TCase *alone = tcase_create("without a region");
 
-	*why = why_no_fabric(FABRIC);
-	if (*why)
-		return NULL;
 	tcase_add_checked_fixture(reads, set_up, tear_down);
 	tcase_set_timeout(reads, 120);
 	tcase_add_test(reads,

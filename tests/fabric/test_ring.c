@@ -440,12 +440,12 @@ END_TEST
 
 Suite *test_suite(const char **why)
 {
-	Suite *suite = suite_create("rings over " FABRIC);
-	TCase *tests = tcase_create("ring");
-
 	*why = why_no_fabric(FABRIC);
 	if (*why)
 		return NULL;
+	Suite *suite = suite_create("rings over " FABRIC);
+	TCase *tests = tcase_create("ring");
+
 	tcase_add_checked_fixture(tests, set_up, tear_down);
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, messages_of_every_size_arrive);

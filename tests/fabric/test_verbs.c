@@ -156,12 +156,12 @@ END_TEST
 
 Suite *test_suite(const char **why)
 {
-	Suite *suite = suite_create("verbs");
-	TCase *keys = tcase_create("keys");
-
 	*why = why_no_fabric("verbs");
 	if (*why)
 		return NULL;
+	Suite *suite = suite_create("verbs");
+	TCase *keys = tcase_create("keys");
+
 	tcase_add_checked_fixture(keys, set_up, tear_down);
 	tcase_set_timeout(keys, 120);
 	tcase_add_test(keys, the_key_of_another_client_opens_nothing);
