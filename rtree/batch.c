@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/guard.h"
 #include "rtree/grid.h"
 #include "rtree/kernel.h"
 
@@ -163,6 +164,17 @@ static void copy_node(struct node *to, const struct node *from)
 		memcpy(to->rect, from->rect, count * sizeof(from->rect[0]));
 }
 
+/* Shows the root before the nodes below it are written: what the guard is there
+ * to prevent. */
+static void publish_early(const struct rtree_batch *batch)
+{
+	struct root_record *record = &batch->region->root_page->record;
+
+	atomic_store(&record->version, batch->version);
+	atomic_store(&record->root, batch->root);
+	GUARD_PAUSE("commit");
+}
+
 struct node *batch_own(struct rtree_batch *batch, node_ref *ref)
 {
 	struct node *node = batch_node(batch, *ref);
@@ -177,6 +189,8 @@ struct node *batch_own(struct rtree_batch *batch, node_ref *ref)
 	batch->page_count++;
 	batch_drop(batch, *ref);
 	*ref = batch_ref(copy);
+	if (!GUARD("publish-last", true) && ref == &batch->root)
+		publish_early(batch);
 	return copy;
 }
 

@@ -125,6 +125,10 @@ static void write_record(struct region *region)
 				   region->item_count};
 
 	store_relaxed(&record->identity, region->identity);
+	if (!GUARD("root-last", true)) {
+		store_relaxed(&record->root, region->root);
+		GUARD_PAUSE("publish");
+	}
 	/* Release: whoever loads this version sees the root before it, or a
 	 * later one.  Pairs with the first acquire in load_between(). */
 	atomic_store_explicit(&record->version, region->version,
@@ -145,6 +149,7 @@ void region_publish(struct region *region, uint64_t version, node_ref root,
 	region->version = version;
 	region->root = root;
 	region->item_count = item_count;
+	GUARD_PAUSE("commit");
 	write_record(region);
 }
 
@@ -152,9 +157,12 @@ void region_publish(struct region *region, uint64_t version, node_ref root,
  * written. */
 static void region_raise_horizon(struct region *region, uint64_t version)
 {
-	if (!GUARD("horizon-raise", version > region->horizon))
+	if (version <= region->horizon)
 		return;
 	region->horizon = version;
+	/* Without it the next publication tells, once pages were written. */
+	if (!GUARD("horizon-raise", true))
+		return;
 	write_record(region);
 	/* The horizon is seen before any byte that is written from here on.
 	 * Pairs with the fence in root_load_horizon(). */
@@ -186,6 +194,21 @@ void region_retire(struct region *region, const uint32_t *pages, size_t count)
 						 .page = pages[i]});
 }
 
+/* Without the guard: when it was done last, before their versions were
+ * published. */
+static uint64_t time_of_retirement(uint64_t now)
+{
+#ifdef CATFISH_SEEDED_FAULTS
+	static uint64_t before;
+	uint64_t time = GUARD("retire-time", true) ? now : before;
+
+	before = now;
+	return time;
+#else
+	return now;
+#endif
+}
+
 /* Gives the pages that were retired since it was done last their time, which is
  * read after the roots without them could be seen: a writer that loses its
  * processor in between must not shorten the lease. */
@@ -194,9 +217,9 @@ static uint64_t stamp_retired(struct region *region)
 	struct retired_queue *queue = &region->retired;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), time = time_of_retirement(now);
 	for (; region->stamped < queue->tail; region->stamped++)
-		queue->pages[region->stamped % queue->size].time_ns = now;
+		queue->pages[region->stamped % queue->size].time_ns = time;
 	return now;
 }
 

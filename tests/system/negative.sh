@@ -68,9 +68,28 @@ needs "its checksum tells a torn root record" \
 needs "the horizon keeps reused pages out of what was mapped" \
 	horizon client gather:10000:50 client --paths mapped
 
-# The server doesn't say that pages are reused.
+# The server says that pages are reused with the version after that, and is slow
+# to publish it.  Here and below the births of nodes would find most of that.
 needs "the horizon is raised before a page is reused" \
-	horizon-raise server gather:10000:50 client --paths mapped
+	horizon-raise server gather:10000:50 client --paths mapped \
+	--server-env CATFISH_PAUSE=commit:5000:4 --client-env CATFISH_FAULT=birth
+
+# The server is slow to write the nodes of a version that can be seen.
+needs "a root is published after the nodes below it" \
+	publish-last server commit:500:3 server --paths mapped
+
+# The server is slow to write the version of a root that can be seen; the client
+# doesn't see that it answered from a later one before.
+needs "a root is published after its version" \
+	root-last server publish:2000:3 server --paths mapped --seconds 1 \
+	--client-env CATFISH_FAULT=version
+
+# The server reads the clock, and is slow to publish; the client is slow to READ
+# what was published before, but no slower than the lease.
+needs "the lease begins when the version without a page is published" \
+	retire-time server read:10000:10 client --paths copy --readers 4 \
+	--lease 20ms --memory 2M --client-env CATFISH_FAULT=birth \
+	--server-env CATFISH_PAUSE=commit:30000:5
 
 # The server answers a write and then publishes it.
 needs "a write is published before it is acknowledged" \
