@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The controller: heartbeats in, a path out.  'catfish' is in catfish_policy.c,
+/* The controller: heartbeats in, a path out.  'catfish' is in backoff.c,
  * what a path takes in estimate.c. */
 
 #include "adaptive/adaptive.h"
@@ -64,9 +64,13 @@ static void hope_if(double *hope, bool fell);
 static void set_toll(struct adaptive *a);
 static bool heard_within(const struct adaptive *a, uint64_t now_ns,
 			 unsigned intervals);
+static enum adaptive_path back_off(struct adaptive *a, uint64_t now_ns,
+				   struct adaptive_reason *reason);
 static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 				 const struct adaptive_query *query,
 				 struct adaptive_reason *reason);
+static enum adaptive_path draw(struct adaptive *a, double offloads,
+			       struct adaptive_reason *reason);
 static enum adaptive_path choose_first(struct adaptive *a);
 static bool explore(struct adaptive *a, enum adaptive_path other,
 		    double predicted_ns, double best_ns);
@@ -88,6 +92,22 @@ int adaptive_policy_parse(const char *text, enum adaptive_policy *policy)
 const char *adaptive_policy_name(enum adaptive_policy policy)
 {
 	return policy_names[policy];
+}
+
+const char *adaptive_why_text(enum adaptive_why why)
+{
+	static const char *const texts[] = {
+		[ADAPTIVE_FIXED] = "the policy has no other",
+		[ADAPTIVE_IDLE] = "the server is not busy",
+		[ADAPTIVE_BUSY] = "the server was found busy",
+		[ADAPTIVE_SILENT] = "the server was not heard lately",
+		[ADAPTIVE_UNKNOWN] = "too little is known of one path",
+		[ADAPTIVE_PREDICTED] = "it is predicted to take less",
+		[ADAPTIVE_EQUAL] = "both take about as much, drawn by lot",
+		[ADAPTIVE_EXPLORES] = "to see how the other path is doing",
+	};
+
+	return texts[why];
 }
 
 int adaptive_init(struct adaptive *a, const struct adaptive_options *options)
@@ -195,19 +215,28 @@ enum adaptive_path adaptive_choose(struct adaptive *a, uint64_t now_ns,
 	case ADAPTIVE_POLICY_OFFLOAD:
 		return ADAPTIVE_OFFLOAD;
 	case ADAPTIVE_POLICY_CATFISH:
-		return catfish_policy_offloads(&a->catfish, &a->random,
-					       heard_within(a, now_ns, 2),
-					       a->heartbeat.utilisation,
-					       a->options.threshold,
-					       a->options.backoff)
-			       ? ADAPTIVE_OFFLOAD
-			       : ADAPTIVE_MESSAGING;
+		return back_off(a, now_ns, reason);
 	case ADAPTIVE_POLICY_ADAPTIVE:
 		break;
 	}
 	enum adaptive_path path = choose(a, now_ns, query, reason);
 	a->seen[path] = a->heartbeat;
 	return path;
+}
+
+static enum adaptive_path back_off(struct adaptive *a, uint64_t now_ns,
+				   struct adaptive_reason *reason)
+{
+	bool heard = heard_within(a, now_ns, 2);
+	bool offloads = backoff_offloads(
+		&a->catfish, &a->random, heard, a->heartbeat.utilisation,
+		a->options.threshold, a->options.backoff);
+
+	reason->why = offloads		? ADAPTIVE_BUSY
+		      : !heard		? ADAPTIVE_SILENT
+		      : a->catfish.busy ? ADAPTIVE_BUSY
+					: ADAPTIVE_IDLE;
+	return offloads ? ADAPTIVE_OFFLOAD : ADAPTIVE_MESSAGING;
 }
 
 static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
@@ -223,23 +252,31 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 	reason->predicted_ns[ADAPTIVE_MESSAGING] = messaging;
 	reason->predicted_ns[ADAPTIVE_OFFLOAD] = offload;
 	if (a->estimate[ADAPTIVE_MESSAGING].samples < FIRST_SAMPLES ||
-	    a->estimate[ADAPTIVE_OFFLOAD].samples < FIRST_SAMPLES)
+	    a->estimate[ADAPTIVE_OFFLOAD].samples < FIRST_SAMPLES) {
+		reason->why = ADAPTIVE_UNKNOWN;
 		return choose_first(a);
-
+	}
 	if (a->toll > 0 && heard_within(a, now_ns, TOLL_INTERVALS))
 		offload *= 1 + a->toll * a->toll_share;
 	double lead = (messaging - offload) / (messaging + offload);
 	double offloads = 0.5 + MIXING * lead;
 	if (offloads > 0 && offloads < 1)
-		return random_unit(&a->random) < offloads ? ADAPTIVE_OFFLOAD
-							  : ADAPTIVE_MESSAGING;
-	if (offloads >= 1) {
-		reason->explores =
-			explore(a, ADAPTIVE_MESSAGING, messaging, offload);
-		return reason->explores ? ADAPTIVE_MESSAGING : ADAPTIVE_OFFLOAD;
-	}
-	reason->explores = explore(a, ADAPTIVE_OFFLOAD, offload, messaging);
-	return reason->explores ? ADAPTIVE_OFFLOAD : ADAPTIVE_MESSAGING;
+		return draw(a, offloads, reason);
+	bool explores =
+		offloads >= 1
+			? explore(a, ADAPTIVE_MESSAGING, messaging, offload)
+			: explore(a, ADAPTIVE_OFFLOAD, offload, messaging);
+	reason->why = explores ? ADAPTIVE_EXPLORES : ADAPTIVE_PREDICTED;
+	return (offloads >= 1) != explores ? ADAPTIVE_OFFLOAD
+					   : ADAPTIVE_MESSAGING;
+}
+
+static enum adaptive_path draw(struct adaptive *a, double offloads,
+			       struct adaptive_reason *reason)
+{
+	reason->why = ADAPTIVE_EQUAL;
+	return random_unit(&a->random) < offloads ? ADAPTIVE_OFFLOAD
+						  : ADAPTIVE_MESSAGING;
 }
 
 /* Whatever is known least; the first of all by chance, so that clients that
@@ -285,6 +322,13 @@ void adaptive_completed(struct adaptive *a, enum adaptive_path path,
 	a->hope[path] =
 		latency_ns < HOPE_SURPRISE * expected ? HOPE_BY_SELF : 0;
 	estimate_add(&a->estimate[path], a->searches, work, latency_ns);
+}
+
+double adaptive_measured_ns(const struct adaptive *a, enum adaptive_path path)
+{
+	const struct estimate *e = &a->estimate[path];
+
+	return e->samples ? e->y / e->n : 0;
 }
 
 static bool is_believed(double value)

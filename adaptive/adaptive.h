@@ -24,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "adaptive/catfish_policy.h"
+#include "adaptive/backoff.h"
 #include "adaptive/estimate.h"
 #include "base/random.h"
 
@@ -74,11 +74,25 @@ struct adaptive_query {
 	double work[ADAPTIVE_PATHS];
 };
 
+enum adaptive_why {
+	ADAPTIVE_FIXED,	    /* the policy has no other path */
+	ADAPTIVE_IDLE,	    /* 'catfish': the server is not above T */
+	ADAPTIVE_BUSY,	    /* 'catfish': it was when it was looked at last */
+	ADAPTIVE_SILENT,    /* 'catfish': it hasn't been heard lately */
+	ADAPTIVE_UNKNOWN,   /* too little is known of one of the paths */
+	ADAPTIVE_PREDICTED, /* it takes less */
+	ADAPTIVE_EQUAL,	    /* both take about as much: drawn by lot */
+	ADAPTIVE_EXPLORES,  /* to see how the other path is doing */
+};
+
+/* In words. */
+const char *adaptive_why_text(enum adaptive_why why);
+
 /* Why a path was chosen. */
 struct adaptive_reason {
+	enum adaptive_why why;
 	/* Nanoseconds; 0 where nothing is known yet. */
 	double predicted_ns[ADAPTIVE_PATHS];
-	bool explores; /* to see how the other path is doing */
 };
 
 /* All that a controller knows; nothing of it is for others to read. */
@@ -91,7 +105,7 @@ struct adaptive {
 	uint64_t heartbeat_ns;
 	bool has_heartbeat;
 
-	struct catfish_policy catfish;
+	struct backoff catfish;
 
 	/* Of 'adaptive': searches so far; what each path takes; the heartbeat
 	 * that was known when it was last chosen; and the chance that a search
@@ -125,5 +139,9 @@ enum adaptive_path adaptive_choose(struct adaptive *a, uint64_t now_ns,
  * answered by messaging counts as offloaded. */
 void adaptive_completed(struct adaptive *a, enum adaptive_path path,
 			const struct adaptive_query *query, double latency_ns);
+
+/* What searches by that path have taken lately, in nanoseconds, in the mean; 0
+ * when 'adaptive' has taken note of none. */
+double adaptive_measured_ns(const struct adaptive *a, enum adaptive_path path);
 
 #endif

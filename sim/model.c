@@ -369,7 +369,7 @@ static void begin(struct model *m, uint32_t i)
 	predict(m, c);
 	c->path = adaptive_choose(&c->controller, (uint64_t)m->now_ns,
 				  &c->query, &reason);
-	m->result.explored += reason.explores;
+	m->result.explored += reason.why == ADAPTIVE_EXPLORES;
 	if (c->path == ADAPTIVE_MESSAGING)
 		send_request(m, i);
 	else if (m->p.mapped > 0)

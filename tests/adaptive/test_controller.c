@@ -53,7 +53,7 @@ static enum adaptive_path search(struct world *w, double work)
 
 	w->now_ns += latency;
 	w->chosen[path]++;
-	w->explored += reason.explores;
+	w->explored += reason.why == ADAPTIVE_EXPLORES;
 	adaptive_completed(&w->controller, path, &query, latency);
 	return path;
 }

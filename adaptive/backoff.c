@@ -2,12 +2,12 @@
 
 /* The randomised back-off of the published system, reconstructed. */
 
-#include "adaptive/catfish_policy.h"
+#include "adaptive/backoff.h"
 
 /* More would overflow after years of a server that is always busy. */
 #define BUSY_MAX (UINT64_C(1) << 31)
 
-static bool offload_while_it_lasts(struct catfish_policy *policy)
+static bool offload_while_it_lasts(struct backoff *policy)
 {
 	if (!policy->off)
 		return false;
@@ -15,10 +15,8 @@ static bool offload_while_it_lasts(struct catfish_policy *policy)
 	return true;
 }
 
-bool catfish_policy_offloads(struct catfish_policy *policy,
-			     struct random *random, bool heard,
-			     double utilisation, double threshold,
-			     uint32_t backoff)
+bool backoff_offloads(struct backoff *policy, struct random *random, bool heard,
+		      double utilisation, double threshold, uint32_t backoff)
 {
 	if (offload_while_it_lasts(policy))
 		return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* 'catfish' beside a second model, which follows the pseudocode of
- * adaptive/catfish_policy.h word by word, draws the same random numbers and
+ * adaptive/backoff.h word by word, draws the same random numbers and
  * has to agree after every search. */
 
 #include <math.h>
@@ -118,8 +118,8 @@ END_TEST
 
 Suite *test_suite(const char **why)
 {
-	Suite *suite = suite_create("catfish_policy");
-	TCase *tcase = tcase_create("catfish_policy");
+	Suite *suite = suite_create("backoff");
+	TCase *tcase = tcase_create("backoff");
 
 	tcase_add_test(tcase, every_decision_is_that_of_the_pseudocode);
 	suite_add_tcase(suite, tcase);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#ifndef ADAPTIVE_CATFISH_POLICY_H
-#define ADAPTIVE_CATFISH_POLICY_H
+#ifndef ADAPTIVE_BACKOFF_H
+#define ADAPTIVE_BACKOFF_H
 
 /* The randomised back-off of the published system (Catfish: ICDCS 2019; ACM
  * TSAS 8(2), 2022), as far as its abstracts and what is remembered of it tell:
@@ -25,16 +25,14 @@
 #include "base/random.h"
 
 /* All zero at first. */
-struct catfish_policy {
+struct backoff {
 	uint64_t off;  /* searches that are still to be offloaded */
 	uint64_t busy; /* times in a row that the server was found busy */
 };
 
 /* Whether the next search is to be offloaded.  'heard' when a heartbeat came
  * within two intervals, 'utilisation' what the last one told. */
-bool catfish_policy_offloads(struct catfish_policy *policy,
-			     struct random *random, bool heard,
-			     double utilisation, double threshold,
-			     uint32_t backoff);
+bool backoff_offloads(struct backoff *policy, struct random *random, bool heard,
+		      double utilisation, double threshold, uint32_t backoff);
 
 #endif
