@@ -36,18 +36,18 @@ enum {
 enum { WAYS = 6 };
 static const struct way {
 	const char *name;
-	enum catfish_path path;
+	enum catfish_policy policy;
 	enum catfish_offload offload;
 	uint64_t cache_size;
 } ways[WAYS] = {
 	{"in process", 0, 0, 0},
-	{"mapped", CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
-	{"copy", CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
-	{"copy, inner nodes cached", CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY,
-	 0},
-	{"copy, no cache", CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY,
+	{"mapped", CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
+	{"copy", CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{"copy, inner nodes cached", CATFISH_POLICY_OFFLOAD,
+	 CATFISH_OFFLOAD_COPY, 0},
+	{"copy, no cache", CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY,
 	 CATFISH_NO_CACHE},
-	{"messaging", CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO, 0},
+	{"messaging", CATFISH_POLICY_MESSAGING, CATFISH_OFFLOAD_AUTO, 0},
 };
 
 struct bench {
@@ -215,7 +215,7 @@ static int prepare(struct bench *b)
 		error = pack(b);
 	for (int way = WAYS - 1; !error && way > 0; way--) {
 		struct catfish_options options = {
-			.path = ways[way].path,
+			.policy = ways[way].policy,
 			.offload = ways[way].offload,
 			.cache_size = ways[way].cache_size,
 		};

@@ -87,6 +87,18 @@ enum catfish_path {
 	CATFISH_PATH_OFFLOAD = 1,   /* this process reads the tree itself */
 };
 
+/* What chooses the path of each search.  Where the fabric has no offloading
+ * (tcp), ADAPTIVE and CATFISH have only messaging to choose. */
+enum catfish_policy {
+	CATFISH_POLICY_ADAPTIVE = 0,  /* the path that is predicted to take
+					 less for this very search */
+	CATFISH_POLICY_MESSAGING = 1, /* always by messaging */
+	CATFISH_POLICY_OFFLOAD = 2,   /* always by offloading */
+	CATFISH_POLICY_CATFISH = 3,   /* the randomised back-off of the Catfish
+					 papers: offloads while the server's
+					 processors are busy */
+};
+
 enum catfish_offload {
 	CATFISH_OFFLOAD_AUTO = 0,   /* mapped where it can be, else copy */
 	CATFISH_OFFLOAD_COPY = 1,   /* READs into memory of this process */
@@ -94,7 +106,7 @@ enum catfish_offload {
 };
 
 struct catfish_options {
-	enum catfish_path path;
+	enum catfish_policy policy;
 	enum catfish_offload offload;
 
 	/* The longest wait to be connected and for each answer, in
@@ -113,11 +125,23 @@ struct catfish_options {
 	 * process to the same server share it when they ask for the same size.
 	 */
 	uint64_t cache_size;
+
+	/* Of the policies; what is 0 is as it is best left.  CATFISH: T, the
+	 * server's utilisation (0 to 1) above which it is busy, 0: 0.95; N, the
+	 * searches to back off by, 0: 8; and the interval of heartbeats that it
+	 * reckons with, 0: the server's.  ADAPTIVE: the part of all searches,
+	 * at most, that tries the path that seems the slower, 0: 1/1024.  Both:
+	 * the seed of their random numbers, 0: another for each connection. */
+	double threshold;
+	uint32_t backoff;
+	uint32_t heartbeat_us;
+	double exploration;
+	uint64_t seed;
 };
 #define CATFISH_NO_CACHE UINT64_MAX /* a cache_size */
 
 /* Connects to "shm:///path/to.sock", "verbs://host:port" or "tcp://host:port".
- * 'options' may be NULL, or all zeros: messaging.
+ * 'options' may be NULL, or all zeros.
  *
  * CATFISH_ERROR_CONNECTION when no server answers there,
  * CATFISH_ERROR_PROTOCOL when one of another release does,
@@ -132,10 +156,12 @@ CATFISH_API int catfish_connect(const char *address,
 /* Closes the connection; NULL is fine. */
 CATFISH_API void catfish_close(struct catfish *server);
 
-/* Changes the path of the searches to come.  CATFISH_ERROR_UNSUPPORTED when the
- * fabric doesn't have it; the path is then what it was. */
-CATFISH_API int catfish_set_path(struct catfish *server, enum catfish_path path,
-				 enum catfish_offload offload);
+/* Changes the policy of the searches to come; its parameters stay those of the
+ * options, and what it had learnt is forgotten.  CATFISH_ERROR_UNSUPPORTED when
+ * the fabric doesn't have the path; the policy is then what it was. */
+CATFISH_API int catfish_set_policy(struct catfish *server,
+				   enum catfish_policy policy,
+				   enum catfish_offload offload);
 
 /* --- Searching ---------------------------------------------------------- */
 
@@ -229,6 +255,27 @@ CATFISH_API int catfish_nearest(struct catfish *server,
 				uint64_t k, catfish_neighbour *found,
 				void *context, struct catfish_answer *answer);
 
+/* Why the last search went by the path that it did. */
+struct catfish_explanation {
+	enum catfish_policy policy;
+	enum catfish_path path; /* that was chosen */
+	const char *reason;	/* a few words */
+
+	/* Microseconds by each path (enum catfish_path): what was predicted of
+	 * that search, and what searches have taken lately, in the mean.  0
+	 * where nothing is known; only ADAPTIVE predicts and measures. */
+	double predicted_us[2];
+	double measured_us[2];
+
+	/* Of the server's worker threads, 0 to 1, as it was heard last; below
+	 * 0: it wasn't heard. */
+	double utilisation;
+};
+
+/* CATFISH_ERROR_USAGE when there was no search with that policy yet. */
+CATFISH_API int catfish_explain(const struct catfish *server,
+				struct catfish_explanation *explanation);
+
 /* --- Changing ----------------------------------------------------------- */
 
 struct catfish_item {
@@ -314,7 +361,7 @@ CATFISH_API int catfish_load_abort(struct catfish *server);
  *	while (!error && catfish_outstanding(server))
  *		error = catfish_wait(server, 1000, NULL);
  *
- * Requests go to the server by messaging, whatever the connection's path is.
+ * Requests go to the server by messaging, whatever the connection's policy is.
  * What was sent earlier is served earlier: a search sees the writes that were
  * sent before it on its connection.  Until none are outstanding the functions
  * that wait return CATFISH_ERROR_USAGE on that connection; catfish_close()

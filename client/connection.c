@@ -62,7 +62,7 @@ int catfish_connect(const char *address, const struct catfish_options *options,
 
 	int error = open_connection(c, options->device);
 	if (!error)
-		error = client_choose_path(c, options->path, options->offload);
+		error = client_policy_init(c, options);
 	if (error) {
 		catfish_close(c);
 		return catfish_error_of(error);
@@ -83,13 +83,13 @@ void catfish_close(struct catfish *c)
 	free(c);
 }
 
-int catfish_set_path(struct catfish *c, enum catfish_path path,
-		     enum catfish_offload offload)
+int catfish_set_policy(struct catfish *c, enum catfish_policy policy,
+		       enum catfish_offload offload)
 {
 	int error = client_begin(c);
 
 	if (!error)
-		error = client_choose_path(c, path, offload);
+		error = client_policy_set(c, policy, offload);
 	return catfish_error_of(error);
 }
 

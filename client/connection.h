@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "client/catfish.h"
+#include "client/policy.h"
 #include "fabric/fabric.h"
 #include "fabric/ring.h"
 #include "rtree/node.h"
@@ -48,8 +49,9 @@ struct catfish {
 	struct wire_description server;
 	uint64_t version;
 
+	struct client_policy policy; /* chooses the path of each search */
+
 	/* Offloading; see client/offload.h. */
-	enum catfish_path path;
 	enum catfish_offload offload;	/* never AUTO */
 	const struct root_page *region; /* mapped, or NULL */
 	struct client_fetch *fetch;	/* to copy by, or NULL */

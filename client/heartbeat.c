@@ -6,12 +6,12 @@
 
 #include "base/err.h"
 #include "client/call.h"
+#include "client/policy.h"
 
 /* A heartbeat is written in much less time than it is looked at so often. */
 enum { LOOKS = 1000 };
 
-/* A copy of what stands in the inbox, which the server may be writing. */
-static int look(const struct catfish *c, struct wire_heartbeat *beat)
+int client_heartbeat_look(const struct catfish *c, struct wire_heartbeat *beat)
 {
 	uint32_t size;
 
@@ -47,7 +47,7 @@ int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
 	if (!error)
 		error = check_link(c);
 	if (!error)
-		error = look(c, &beat);
+		error = client_heartbeat_look(c, &beat);
 	if (error)
 		return catfish_error_of(error);
 	*heartbeat = (struct catfish_heartbeat){

@@ -63,12 +63,15 @@ static int take_query(struct nearest_call *call, const double *point,
 
 static int find(struct catfish *c, struct nearest_call *call)
 {
+	struct client_choice choice;
 	int error = ERR_AGAIN;
 
-	if (c->path == CATFISH_PATH_OFFLOAD)
+	client_choose(c, client_expect_nearest(call->query.k), 0, &choice);
+	if (choice.path == ADAPTIVE_OFFLOAD)
 		error = client_nearest_by_offload(c, call);
 	if (error == ERR_AGAIN)
 		error = ask(c, call);
+	client_chosen(c, &choice);
 	return error;
 }
 

@@ -17,27 +17,26 @@ enum {
 	GATHERING_MIN = 256,
 };
 
-static int prepare_way(struct catfish *c, enum catfish_offload offload);
 static int map_region(struct catfish *c);
 static int reserve(struct gathering *found, size_t more);
 static void hand_out(const struct catfish *c, const struct search *s);
 
-int client_choose_path(struct catfish *c, enum catfish_path path,
-		       enum catfish_offload offload)
+int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 {
-	if ((path != CATFISH_PATH_MESSAGING && path != CATFISH_PATH_OFFLOAD) ||
-	    (offload != CATFISH_OFFLOAD_AUTO &&
-	     offload != CATFISH_OFFLOAD_COPY &&
-	     offload != CATFISH_OFFLOAD_MAPPED))
-		return err_set(ERR_USAGE, "there is no path %d/%d", (int)path,
-			       (int)offload);
-	if (path == CATFISH_PATH_OFFLOAD) {
-		int error = prepare_way(c, offload);
-		if (error)
-			return error;
-	}
-	c->path = path;
-	return 0;
+	if (!fabric_is_one_sided(c->link))
+		return err_set(ERR_UNSUPPORTED,
+			       "offloading is not possible over %s (%s): use "
+			       "messaging, or shm on the server's machine",
+			       fabric_link_name(c->link), c->address);
+	int error = offload == CATFISH_OFFLOAD_COPY ? ERR_UNSUPPORTED
+						    : map_region(c);
+	bool can_map = error == 0;
+	if (error == ERR_UNSUPPORTED && offload != CATFISH_OFFLOAD_MAPPED)
+		error = c->fetch ? 0 : fetch_create(c, &c->fetch);
+	if (!error)
+		c->offload =
+			can_map ? CATFISH_OFFLOAD_MAPPED : CATFISH_OFFLOAD_COPY;
+	return error;
 }
 
 int client_search_by_offload(struct catfish *c, struct search *s)
@@ -118,24 +117,6 @@ int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
 		memcpy(to->box, &rect, sizeof(to->box));
 	}
 	return 0;
-}
-
-static int prepare_way(struct catfish *c, enum catfish_offload offload)
-{
-	if (!fabric_is_one_sided(c->link))
-		return err_set(ERR_UNSUPPORTED,
-			       "offloading is not possible over %s (%s): use "
-			       "messaging, or shm on the server's machine",
-			       fabric_link_name(c->link), c->address);
-	int error = offload == CATFISH_OFFLOAD_COPY ? ERR_UNSUPPORTED
-						    : map_region(c);
-	bool can_map = error == 0;
-	if (error == ERR_UNSUPPORTED && offload != CATFISH_OFFLOAD_MAPPED)
-		error = c->fetch ? 0 : fetch_create(c, &c->fetch);
-	if (!error)
-		c->offload =
-			can_map ? CATFISH_OFFLOAD_MAPPED : CATFISH_OFFLOAD_COPY;
-	return error;
 }
 
 static int map_region(struct catfish *c)

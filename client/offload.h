@@ -25,10 +25,9 @@
 #include "client/search.h"
 #include "rtree/node.h"
 
-/* Takes the path of the searches to come.  ERR_UNSUPPORTED where the fabric
- * can't, ERR_USAGE for a value that isn't one. */
-int client_choose_path(struct catfish *c, enum catfish_path path,
-		       enum catfish_offload offload);
+/* Makes ready to search by a way of offloading.  ERR_UNSUPPORTED where the
+ * fabric can't. */
+int client_prepare_offload(struct catfish *c, enum catfish_offload offload);
 
 /* Searches by the way that was chosen and hands out what was found.  ERR_AGAIN
  * when no answer could be vouched for. */

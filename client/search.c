@@ -22,7 +22,7 @@ struct store {
 static catfish_found store_item;
 static int run(struct catfish *c, const struct catfish_query *query,
 	       struct search *s, struct catfish_answer *answer);
-static int search(struct catfish *c, struct search *s);
+static int search(struct catfish *c, struct search *s, uint64_t now_ns);
 
 int catfish_search(struct catfish *c, const struct catfish_query *query,
 		   catfish_found *found, void *context,
@@ -87,12 +87,12 @@ static int run(struct catfish *c, const struct catfish_query *query,
 	if (error)
 		return error;
 	if (!answer)
-		return search(c, s);
+		return search(c, s, 0);
 
 	/* Only who asks for what it took pays for the clock. */
 	struct client_meter meter;
 	client_meter_begin(c, &meter);
-	error = search(c, s);
+	error = search(c, s, meter.begun_ns);
 	if (error)
 		return error;
 	client_meter_end(c, &meter, &s->answer);
@@ -143,13 +143,17 @@ int client_search_take_query(const struct catfish_query *query,
 	return error ? err_prefix(error, "the query's rectangle") : 0;
 }
 
-static int search(struct catfish *c, struct search *s)
+/* 'now_ns' is the time, or 0. */
+static int search(struct catfish *c, struct search *s, uint64_t now_ns)
 {
+	struct client_choice choice;
 	int error = ERR_AGAIN;
 
-	if (c->path == CATFISH_PATH_OFFLOAD)
+	client_choose(c, client_expect_leaves(c, &s->box), now_ns, &choice);
+	if (choice.path == ADAPTIVE_OFFLOAD)
 		error = client_search_by_offload(c, s);
 	if (error == ERR_AGAIN)
 		error = client_search_by_messaging(c, s);
+	client_chosen(c, &choice);
 	return error;
 }

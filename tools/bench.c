@@ -18,6 +18,7 @@
 #include "tools/bench_report.h"
 #include "tools/command.h"
 #include "tools/csv_input.h"
+#include "tools/policy.h"
 #include "tools/process_cpu.h"
 #include "tools/server.h"
 
@@ -68,24 +69,16 @@ static int take_policies(const struct command_option *option, const char *text)
 {
 	options.policy_count = 0;
 	for (const char *end; *text; text = end + (*end == ',')) {
-		enum catfish_path policy;
+		char name[32];
 		end = strchrnul(text, ',');
-		size_t size = (size_t)(end - text);
-		for (policy = CATFISH_PATH_MESSAGING;
-		     policy <= CATFISH_PATH_OFFLOAD; policy++) {
-			const char *name = bench_policy_name(policy);
-			if (size == strlen(name) && !memcmp(text, name, size))
-				break;
-		}
-		if (policy > CATFISH_PATH_OFFLOAD)
-			return err_set(ERR_USAGE,
-				       "no policy '%.*s'; there are messaging "
-				       "and offload",
-				       (int)size, text);
+		snprintf(name, sizeof(name), "%.*s", (int)(end - text), text);
 		if (options.policy_count == BENCH_POLICIES_MAX)
 			return err_set(ERR_USAGE, "at most %d policies",
 				       BENCH_POLICIES_MAX);
-		options.policies[options.policy_count++] = policy;
+		int error = policy_parse(
+			name, &options.policies[options.policy_count++]);
+		if (error)
+			return error;
 	}
 	return 0;
 }
@@ -110,8 +103,32 @@ static const struct command_option bench_options[] = {
 	{
 		.name = "policy",
 		.value = "POLICY,...",
-		.help = "messaging (default) or offload; several take turns",
+		.help = "messaging, offload, catfish or adaptive (the\n"
+			"default); several take turns",
 		.take = take_policies,
+	},
+	{
+		.name = "threshold",
+		.value = "T",
+		.help = "catfish: utilisation above which the server is busy\n"
+			"(default: 0.95)",
+		.take = options_take_double,
+		.to = &options.threshold,
+	},
+	{
+		.name = "backoff",
+		.value = "N",
+		.help = "catfish: searches to back off by (default: 8)",
+		.take = options_take_uint64,
+		.to = &options.backoff,
+	},
+	{
+		.name = "exploration",
+		.value = "E",
+		.help = "adaptive: part of the searches, at most, that try\n"
+			"the slower path (default: 1/1024)",
+		.take = options_take_double,
+		.to = &options.exploration,
 	},
 	{
 		.name = "offload",
@@ -303,13 +320,17 @@ static int bench_run(const char *operand)
 static bool offloads_at_all(void)
 {
 	for (size_t i = 0; i < options.policy_count; i++)
-		if (options.policies[i] == CATFISH_PATH_OFFLOAD)
+		if (options.policies[i] != CATFISH_POLICY_MESSAGING)
 			return true;
 	return false;
 }
 
 static int check_options(void)
 {
+	if (!options.policy_count)
+		options.policies[options.policy_count++] =
+			options.outstanding > 1 ? CATFISH_POLICY_MESSAGING
+						: CATFISH_POLICY_ADAPTIVE;
 	if (!options.clients || options.clients > CLIENTS_MAX)
 		return err_set(ERR_USAGE, "--clients: 1 to %d, please",
 			       CLIENTS_MAX);
@@ -317,11 +338,15 @@ static int check_options(void)
 		return err_set(ERR_USAGE, "--outstanding: 1 to %d, please",
 			       OUTSTANDING_MAX);
 	if (options.outstanding > 1 && offloads_at_all())
-		return err_set(ERR_USAGE, "--outstanding is for messaging: a "
-					  "client offloads one search at a "
-					  "time");
+		return err_set(ERR_USAGE, "--outstanding is for --policy "
+					  "messaging: a client offloads one "
+					  "search at a time");
 	if (has_offload && !offloads_at_all())
-		return err_set(ERR_USAGE, "--offload is for --policy offload");
+		return err_set(ERR_USAGE, "--offload is not for --policy "
+					  "messaging");
+	if (options.backoff > UINT32_MAX)
+		return err_set(ERR_USAGE, "--backoff: at most %" PRIu32,
+			       UINT32_MAX);
 	if (has_rate && !(options.rate > 0))
 		return err_set(ERR_USAGE, "--rate: more than 0, please");
 	if (has_scale && options.queries)
@@ -339,7 +364,7 @@ static int check_options(void)
 	return 0;
 }
 
-/* What isn't said: servers, policies, rounds. */
+/* What isn't said: servers, rounds. */
 static int settle_options(void)
 {
 	const char *named = getenv("CATFISH_SERVER");
@@ -349,9 +374,6 @@ static int settle_options(void)
 	if (!options.server_count)
 		return err_set(ERR_USAGE, "which server? give --server ADDR, "
 					  "or set CATFISH_SERVER");
-	if (!options.policy_count)
-		options.policies[options.policy_count++] =
-			CATFISH_PATH_MESSAGING;
 	if (has_offload)
 		options.offload = (enum catfish_offload)offload + 1;
 	options.cache_size =
@@ -446,10 +468,14 @@ static int open_lane(struct bench_lane *lane, const struct bench_result *result,
 		     uint64_t number)
 {
 	const struct catfish_options how = {
-		.path = result->policy,
-		.offload = result->policy == CATFISH_PATH_OFFLOAD
-				   ? options.offload
-				   : CATFISH_OFFLOAD_AUTO,
+		.policy = result->policy,
+		.offload = result->policy == CATFISH_POLICY_MESSAGING
+				   ? CATFISH_OFFLOAD_AUTO
+				   : options.offload,
+		.threshold = options.threshold,
+		.backoff = (uint32_t)options.backoff,
+		.exploration = options.exploration,
+		.seed = options.plan.seed + number + 1,
 		.timeout_ms = (uint32_t)(options.timeout_ns / NS_PER_MS),
 		.cache_size = options.cache_size,
 	};
@@ -552,12 +578,12 @@ static void show_progress(struct view *view)
 			"\rround %" PRIu64 " of %" PRIu64
 			": %s, %s: %.0f/s\033[K",
 			view->round + 1, options.rounds, view->result->server,
-			bench_policy_name(view->result->policy), rate);
+			policy_name(view->result->policy), rate);
 	else
 		command_note("round %" PRIu64 " of %" PRIu64 ": %s, %s: %.0f/s",
 			     view->round + 1, options.rounds,
 			     view->result->server,
-			     bench_policy_name(view->result->policy), rate);
+			     policy_name(view->result->policy), rate);
 }
 
 /* Sleeps until then, or a turn has failed, and says now and then how it goes.
@@ -614,6 +640,28 @@ static uint64_t gather(struct run *run, struct bench_result *result)
 	return operations;
 }
 
+/* What the clients say of the last search of a turn. */
+static void explain(const struct run *run, struct bench_result *result)
+{
+	uint64_t known[2] = {0};
+	double sum[2] = {0};
+
+	for (uint64_t i = 0; i < options.clients; i++) {
+		struct catfish_explanation why;
+		if (catfish_explain(run->lanes[i].server, &why))
+			continue;
+		result->reason = why.reason;
+		for (int path = 0; path < 2; path++) {
+			sum[path] += why.predicted_us[path];
+			known[path] += why.predicted_us[path] > 0;
+		}
+	}
+	for (int path = 0; path < 2; path++)
+		if (known[path])
+			result->predicted_us[path] =
+				sum[path] / (double)known[path];
+}
+
 /* A later turn needs only be warm again. */
 static struct bench_turn plan_turn(uint64_t round)
 {
@@ -656,6 +704,7 @@ static int take_turn(struct run *run, struct bench_result *result,
 	result->client_cpu_s += client_end_s - client_s;
 	result->server_cpu_s += server_end_s - server_s;
 	result->round_ops_per_s[round] = (double)gather(run, result) / seconds;
+	explain(run, result);
 	return 0;
 }
 
@@ -666,8 +715,7 @@ static void note_errors(const struct bench *bench)
 		if (result->tally.errors)
 			command_note(
 				"%s, %s: %" PRIu64 " errors, the first: %s",
-				result->server,
-				bench_policy_name(result->policy),
+				result->server, policy_name(result->policy),
 				result->tally.errors, result->tally.error_text);
 	}
 }
@@ -687,9 +735,10 @@ const struct command bench_command = {
 		"Inserted items stay.  In the table, trips are round trips per "
 		"search; server and\n"
 		"client are processors that these kept busy.\n",
-	.example = "  catfish bench --policy messaging,offload --clients 4\n"
-		   "  catfish bench --rate 20000 --mix search=90,insert=10 "
-		   "-o jsonl\n",
+	.example =
+		"  catfish bench --policy messaging,offload,adaptive --clients 4\n"
+		"  catfish bench --rate 20000 --mix search=90,insert=10 "
+		"-o jsonl\n",
 	.options = bench_options,
 	.run = bench_run,
 };

@@ -61,6 +61,8 @@ void bench_tally_add(struct bench_tally *tally, const struct bench_tally *from)
 	tally->unsent += from->unsent;
 	tally->hits += from->hits;
 	tally->by_messaging += from->by_messaging;
+	for (int i = 0; i < 2; i++)
+		tally->path_ns[i] += from->path_ns[i];
 	tally->round_trips += from->round_trips;
 	tally->reads += from->reads;
 	tally->read_bytes += from->read_bytes;
@@ -306,6 +308,7 @@ static void record_search(struct bench_tally *tally,
 {
 	tally->hits += answer->count;
 	tally->by_messaging += answer->path == CATFISH_PATH_MESSAGING;
+	tally->path_ns[answer->path] += answer->time_ns;
 	tally->round_trips += answer->round_trips;
 	tally->reads += answer->reads;
 	tally->read_bytes += answer->read_bytes;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/format.h"
+#include "tools/policy.h"
 
 enum { FIELDS_MAX = 64, VALUE_SIZE = 256 };
 
@@ -45,11 +46,6 @@ static void print_json(FILE *to, const struct fields *fields);
 static struct spread spread_of(const struct bench_result *result,
 			       const struct bench_result *first,
 			       uint64_t rounds);
-
-const char *bench_policy_name(enum catfish_path policy)
-{
-	return policy == CATFISH_PATH_OFFLOAD ? "offload" : "messaging";
-}
 
 int bench_report(FILE *to, enum bench_format format,
 		 const struct bench_options *options,
@@ -92,8 +88,8 @@ int bench_report_histograms(const char *path,
 			fprintf(file,
 				"%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
 				results[i].server,
-				bench_policy_name(results[i].policy), least,
-				greatest, latency->buckets[b]);
+				policy_name(results[i].policy), least, greatest,
+				latency->buckets[b]);
 		}
 	}
 	bool failed = ferror(file);
@@ -220,10 +216,14 @@ static void add_parameters(struct fields *fields,
 		 plan->weights[BENCH_SEARCH], plan->weights[BENCH_INSERT]);
 	add_text(fields, "server", result->server);
 	add_text(fields, "fabric", fabric);
-	add_text(fields, "policy", bench_policy_name(result->policy));
+	add_text(fields, "policy", policy_name(result->policy));
 	add_text(fields, "offload",
-		 result->policy == CATFISH_PATH_OFFLOAD ? offload_name(options)
-							: "");
+		 result->policy == CATFISH_POLICY_MESSAGING
+			 ? ""
+			 : offload_name(options));
+	add_exact(fields, "threshold", options->threshold);
+	add_count(fields, "backoff", options->backoff);
+	add_exact(fields, "exploration", options->exploration);
 	add_count(fields, "cache_bytes",
 		  options->cache_size == CATFISH_NO_CACHE
 			  ? 0
@@ -323,6 +323,41 @@ static double cores(const struct bench_result *result, double cpu_s)
 	return cpu_s < 0 ? NAN : cpu_s / result->seconds;
 }
 
+/* Microseconds of a search by that path, in the mean; NAN: none went by it. */
+static double path_us(const struct bench_tally *tally, enum catfish_path path)
+{
+	uint64_t searches =
+		path == CATFISH_PATH_MESSAGING
+			? tally->by_messaging
+			: tally->operations[BENCH_SEARCH] - tally->by_messaging;
+
+	return searches ? (double)tally->path_ns[path] / (double)searches /
+				  NS_PER_US
+			: NAN;
+}
+
+static double known_us(double us)
+{
+	return us > 0 ? us : NAN;
+}
+
+/* Why searches went by the path that they did. */
+static void add_reasons(struct fields *fields,
+			const struct bench_result *result)
+{
+	const struct bench_tally *tally = &result->tally;
+	const double *predicted_us = result->predicted_us;
+
+	add_figure(fields, "messaging_us",
+		   path_us(tally, CATFISH_PATH_MESSAGING));
+	add_figure(fields, "offload_us", path_us(tally, CATFISH_PATH_OFFLOAD));
+	add_figure(fields, "messaging_predicted_us",
+		   known_us(predicted_us[CATFISH_PATH_MESSAGING]));
+	add_figure(fields, "offload_predicted_us",
+		   known_us(predicted_us[CATFISH_PATH_OFFLOAD]));
+	add_text(fields, "reason", result->reason);
+}
+
 static void add_costs(struct fields *fields, const struct bench_result *result)
 {
 	const struct bench_tally *tally = &result->tally;
@@ -352,6 +387,7 @@ static void collect(struct fields *fields, const struct bench_options *options,
 	add_spreads(fields, options, result, first);
 	add_latencies(fields, &result->tally);
 	add_costs(fields, result);
+	add_reasons(fields, result);
 }
 
 /* --- CSV and JSON ------------------------------------------------------- */
@@ -435,7 +471,7 @@ static void print_row(FILE *to, const struct bench_options *options,
 	char trips[32], server[32], client[32], ratio[32];
 
 	fprintf(to, "%-9s %11.0f %9.1f %9.1f %9.1f %9.1f %7" PRIu64,
-		bench_policy_name(result->policy),
+		policy_name(result->policy),
 		(double)operations_of(tally) / result->seconds,
 		quantile_us(tally, 0.5), quantile_us(tally, 0.99),
 		quantile_us(tally, 0.999),
@@ -449,6 +485,30 @@ static void print_row(FILE *to, const struct bench_options *options,
 		result->server);
 }
 
+/* What a policy that chooses has chosen, and why. */
+static void print_reasons(FILE *to, const struct bench_result *result)
+{
+	const struct bench_tally *tally = &result->tally;
+	char share[32], measured[2][32], predicted[2][32];
+
+	if (result->policy == CATFISH_POLICY_MESSAGING ||
+	    result->policy == CATFISH_POLICY_OFFLOAD)
+		return;
+	for (int path = 0; path < 2; path++) {
+		two_digits(measured[path],
+			   path_us(tally, (enum catfish_path)path));
+		two_digits(predicted[path],
+			   known_us(result->predicted_us[path]));
+	}
+	fprintf(to,
+		"%s: %s of the searches by messaging, in %s us (%s predicted); "
+		"the others in %s us (%s predicted); at last since %s\n",
+		policy_name(result->policy),
+		two_digits(share, per_search(tally, tally->by_messaging)),
+		measured[0], predicted[0], measured[1], predicted[1],
+		result->reason ? result->reason : "-");
+}
+
 static void print_table(FILE *to, const struct bench_options *options,
 			const struct bench_result *results, size_t count)
 {
@@ -457,4 +517,6 @@ static void print_table(FILE *to, const struct bench_options *options,
 		"errors", "trips", "server", "client", "ratio", "server");
 	for (size_t i = 0; i < count; i++)
 		print_row(to, options, &results[i], &results[0]);
+	for (size_t i = 0; i < count; i++)
+		print_reasons(to, &results[i]);
 }

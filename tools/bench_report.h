@@ -29,9 +29,11 @@ enum bench_format {
 struct bench_options {
 	const char *servers[BENCH_SERVERS_MAX];
 	size_t server_count;
-	enum catfish_path policies[BENCH_POLICIES_MAX];
+	enum catfish_policy policies[BENCH_POLICIES_MAX];
 	size_t policy_count;
 	enum catfish_offload offload;
+	double threshold, exploration; /* of the policies; 0: the default */
+	uint64_t backoff;
 	uint64_t cache_size; /* as in struct catfish_options */
 	uint64_t timeout_ns;
 	uint64_t clients;
@@ -47,16 +49,17 @@ struct bench_options {
 /* One run: a server, and a policy. */
 struct bench_result {
 	const char *server;
-	enum catfish_path policy;
+	enum catfish_policy policy;
 	struct bench_tally tally;
 	double seconds;
 	double server_cpu_s; /* negative: not known */
 	double client_cpu_s;
 	double *round_ops_per_s; /* of each round */
+	/* What the policy predicted of the last searches of the clients, in the
+	 * mean, by enum catfish_path; 0: nothing. */
+	double predicted_us[2];
+	const char *reason; /* for the last search's path, of one client */
 };
-
-/* "messaging" or "offload". */
-const char *bench_policy_name(enum catfish_path policy);
 
 /* Prints the results of all runs, which were interleaved; ratios are to the
  * first of them, in the same round. */

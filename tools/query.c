@@ -18,11 +18,12 @@
 #include "datasets/writer.h"
 #include "tools/command.h"
 #include "tools/csv_input.h"
+#include "tools/policy.h"
 #include "tools/server.h"
 
 static const char *const relations[] = {"intersects", "contains", "within",
 					NULL};
-static const char *const paths[] = {"messaging", "offload", NULL};
+static const char *const paths[] = {"messaging", "offload"};
 static const char *const offloads[] = {"auto", "copy", "mapped", NULL};
 
 static struct {
@@ -38,8 +39,8 @@ static struct {
 	bool has_k;
 	int relation;
 	bool has_relation;
-	int path;
-	bool has_path;
+	enum catfish_policy policy;
+	bool has_policy;
 	int offload;
 	bool has_offload;
 	uint64_t cache_size;
@@ -55,6 +56,11 @@ static struct {
 static int take_format(const struct command_option *option, const char *text)
 {
 	return writer_format_parse(text, option->to);
+}
+
+static int take_policy(const struct command_option *option, const char *text)
+{
+	return policy_parse(text, option->to);
 }
 
 static const struct command_option query_options[] = {
@@ -122,14 +128,15 @@ static const struct command_option query_options[] = {
 		.choices = relations,
 	},
 	{
-		.name = "path",
-		.value = "messaging|offload",
-		.help = "messaging: the server searches (default)\n"
-			"offload: this process reads the server's tree",
-		.take = options_take_choice,
-		.to = &options.path,
-		.given = &options.has_path,
-		.choices = paths,
+		.name = "policy",
+		.value = "POLICY",
+		.help = "messaging: the server searches\n"
+			"offload: this process reads the server's tree\n"
+			"catfish: that while the server is busy\n"
+			"adaptive: what is predicted to take less (default)",
+		.take = take_policy,
+		.to = &options.policy,
+		.given = &options.has_policy,
 	},
 	{
 		.name = "offload",
@@ -266,10 +273,11 @@ static int check_options(void)
 	    (options.format == WRITER_GEOJSON || options.format == WRITER_WKT))
 		return err_set(ERR_USAGE, "--count is no geometry: -o text, "
 					  "csv or jsonl, please");
-	if (options.has_offload && !options.has_path)
-		options.path = CATFISH_PATH_OFFLOAD;
-	if (options.has_offload && options.path != CATFISH_PATH_OFFLOAD)
-		return err_set(ERR_USAGE, "--offload is for --path offload");
+	if (options.has_offload && !options.has_policy)
+		options.policy = CATFISH_POLICY_OFFLOAD;
+	if (options.has_offload && options.policy == CATFISH_POLICY_MESSAGING)
+		return err_set(ERR_USAGE, "--offload is not for --policy "
+					  "messaging");
 	if (options.has_cache && (!options.has_offload ||
 				  options.offload + 1 != CATFISH_OFFLOAD_COPY))
 		return err_set(ERR_USAGE, "--cache is for --offload copy");
@@ -318,7 +326,7 @@ static int run_begin(struct run *run)
 	if (error)
 		return error;
 	const struct catfish_options how = {
-		.path = (enum catfish_path)options.path,
+		.policy = options.policy,
 		.offload = options.has_offload
 				   ? (enum catfish_offload)options.offload + 1
 				   : CATFISH_OFFLOAD_AUTO,
@@ -550,6 +558,34 @@ static void show_count(const struct search *search)
 	}
 }
 
+/* "12.3", or "unknown". */
+static void explain_time(const char *key, double us)
+{
+	if (us > 0)
+		fprintf(stderr, "%s: %.1f\n", key, us);
+	else
+		fprintf(stderr, "%s: unknown\n", key);
+}
+
+/* Why the path was chosen. */
+static void explain_choice(const struct catfish *server)
+{
+	struct catfish_explanation why;
+
+	if (catfish_explain(server, &why))
+		return;
+	fprintf(stderr, "policy: %s\n", policy_name(why.policy));
+	fprintf(stderr, "chosen: %s\n", paths[why.path]);
+	fprintf(stderr, "reason: %s\n", why.reason);
+	for (int i = 0; i < 2; i++) {
+		char key[48];
+		snprintf(key, sizeof(key), "%s_predicted_us", paths[i]);
+		explain_time(key, why.predicted_us[i]);
+		snprintf(key, sizeof(key), "%s_measured_us", paths[i]);
+		explain_time(key, why.measured_us[i]);
+	}
+}
+
 static void explain_number(const char *key, uint64_t value)
 {
 	fprintf(stderr, "%s: %" PRIu64 "\n", key, value);
@@ -561,6 +597,7 @@ static void explain(const struct search *search,
 	fflush(stdout);
 	if (options.queries)
 		fprintf(stderr, "query: %" PRId64 "\n", search->id);
+	explain_choice(search->run->server);
 	fprintf(stderr, "path: %s\n", paths[answer->path]);
 	if (answer->path == CATFISH_PATH_OFFLOAD)
 		fprintf(stderr, "offload: %s\n", offloads[answer->offload]);
@@ -600,7 +637,7 @@ const struct command query_command = {
 		   "  catfish query --wkt 'POLYGON((10 55,11 55,11 56,10 55))' "
 		   "--count\n"
 		   "  catfish query --nearest " POINT " --k 10\n"
-		   "  catfish query --queries boxes.csv --path offload "
+		   "  catfish query --queries boxes.csv --policy offload "
 		   "--explain\n",
 	.options = query_options,
 	.uses_server = true,

@@ -57,7 +57,9 @@ bool server_is_named(void)
 
 int server_open(const struct catfish_options *how, struct catfish **server)
 {
-	static const struct catfish_options messaging;
+	static const struct catfish_options messaging = {
+		.policy = CATFISH_POLICY_MESSAGING,
+	};
 	uint64_t timeout_ms = options.timeout_ns / NS_PER_MS;
 	const char *address = options.address;
 
@@ -85,13 +87,19 @@ int server_open_at(const char *address, const struct catfish_options *how,
 		.timeout_ms = how->timeout_ms,
 		.device = how->device,
 		.cache_size = how->cache_size,
+		.policy = CATFISH_POLICY_MESSAGING,
+		.threshold = how->threshold,
+		.backoff = how->backoff,
+		.heartbeat_us = how->heartbeat_us,
+		.exploration = how->exploration,
+		.seed = how->seed,
 	};
 	struct catfish *opened;
 	int error = server_result(catfish_connect(address, &connect, &opened));
 	if (error)
 		return follow_server(error);
 	error = server_result(
-		catfish_set_path(opened, how->path, how->offload));
+		catfish_set_policy(opened, how->policy, how->offload));
 	if (error)
 		catfish_close(opened);
 	else

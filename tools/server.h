@@ -19,7 +19,7 @@ extern const struct command_option server_options[];
 bool server_is_named(void);
 
 /* Connects to the server of --server, or else of CATFISH_SERVER, in the way
- * that is wanted, NULL for messaging, and with the timeout of --timeout.
+ * that is wanted, NULL for messaging alone, and with the timeout of --timeout.
  * Unless the dimensions are settled, this program then becomes the one for
  * those of the server's items. */
 int server_open(const struct catfish_options *how, struct catfish **server);

@@ -19,22 +19,23 @@
 static const struct way {
 	const char *name;
 	bool network;
-	enum catfish_path path;
+	enum catfish_policy policy;
 	enum catfish_offload offload;
 	uint64_t cache_size;
 } ways[] = {
-	{"shm, messaging", false, CATFISH_PATH_MESSAGING, 0, 0},
-	{"shm, copy", false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
-	{"shm, copy, hardly a cache", false, CATFISH_PATH_OFFLOAD,
+	{"shm, messaging", false, CATFISH_POLICY_MESSAGING, 0, 0},
+	{"shm, copy", false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{"shm, copy, hardly a cache", false, CATFISH_POLICY_OFFLOAD,
 	 CATFISH_OFFLOAD_COPY, 8192},
-	{"shm, copy, no cache", false, CATFISH_PATH_OFFLOAD,
+	{"shm, copy, no cache", false, CATFISH_POLICY_OFFLOAD,
 	 CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
-	{"shm, mapped", false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
-	{"network, messaging", true, CATFISH_PATH_MESSAGING, 0, 0},
-	{"rdma, copy", true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
-	{"rdma, copy, hardly a cache", true, CATFISH_PATH_OFFLOAD,
+	{"shm, mapped", false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_MAPPED,
+	 0},
+	{"network, messaging", true, CATFISH_POLICY_MESSAGING, 0, 0},
+	{"rdma, copy", true, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{"rdma, copy, hardly a cache", true, CATFISH_POLICY_OFFLOAD,
 	 CATFISH_OFFLOAD_COPY, 8192},
-	{"rdma, copy, no cache", true, CATFISH_PATH_OFFLOAD,
+	{"rdma, copy, no cache", true, CATFISH_POLICY_OFFLOAD,
 	 CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
 };
 enum {
@@ -75,7 +76,7 @@ static void fails(int error, int wanted, const char *words)
 static struct catfish *connect_way(const struct way *way)
 {
 	const struct catfish_options options = {
-		.path = way->path,
+		.policy = way->policy,
 		.offload = way->offload,
 		.cache_size = way->cache_size,
 		.timeout_ms = DAEMON_PATIENCE_MS,
@@ -178,7 +179,8 @@ START_TEST(an_answer_says_how_it_came)
 	succeeds(catfish_count(server, &everything, &count, &answer));
 	ck_assert_uint_eq(count, 4000);
 	ck_assert_uint_eq(answer.count, 4000);
-	ck_assert_int_eq(answer.path, ways[_i].path);
+	ck_assert_int_eq(answer.path == CATFISH_PATH_OFFLOAD,
+			 ways[_i].policy == CATFISH_POLICY_OFFLOAD);
 	ck_assert_int_eq(answer.offload, ways[_i].offload);
 	ck_assert_uint_ge(answer.version, 2);
 	ck_assert_uint_gt(answer.nodes, 4000 / 64);
@@ -316,15 +318,16 @@ START_TEST(the_path_can_be_changed)
 	insert_random(&random, 500);
 	struct catfish *server = connect_way(&ways[0]);
 	for (int i = 0; i < 3; i++) {
-		succeeds(catfish_set_path(server, ways[i].path,
-					  ways[i].offload));
+		succeeds(catfish_set_policy(server, ways[i].policy,
+					    ways[i].offload));
 		succeeds(catfish_count(server, &everything, NULL, &answer));
 		ck_assert_uint_eq(answer.count, 500);
-		ck_assert_int_eq(answer.path, ways[i].path);
+		ck_assert_int_eq(answer.path == CATFISH_PATH_OFFLOAD,
+				 ways[i].policy == CATFISH_POLICY_OFFLOAD);
 		ck_assert_int_eq(answer.offload, ways[i].offload);
 	}
-	succeeds(catfish_set_path(server, CATFISH_PATH_OFFLOAD,
-				  CATFISH_OFFLOAD_AUTO));
+	succeeds(catfish_set_policy(server, CATFISH_POLICY_OFFLOAD,
+				    CATFISH_OFFLOAD_AUTO));
 	succeeds(catfish_count(server, &everything, NULL, &answer));
 	ck_assert_int_eq(answer.offload, CATFISH_OFFLOAD_MAPPED);
 	catfish_close(server);
@@ -380,7 +383,8 @@ START_TEST(what_is_missing_is_said)
 	fails(catfish_load_commit(server, NULL), CATFISH_ERROR_USAGE,
 	      "no load");
 	fails(catfish_load_begin(server, 9, 0), CATFISH_ERROR_USAGE, "9");
-	fails(catfish_set_path(server, 9, 0), CATFISH_ERROR_USAGE, "no path");
+	fails(catfish_set_policy(server, 9, 0), CATFISH_ERROR_USAGE,
+	      "no policy");
 	fails(catfish_stat(server, NULL), CATFISH_ERROR_USAGE, "no place");
 	fails(catfish_save(server, NULL, NULL, NULL), CATFISH_ERROR_USAGE,
 	      "file name");
@@ -395,7 +399,8 @@ END_TEST
 
 START_TEST(tcp_has_no_offloading)
 {
-	const struct catfish_options options = {.path = CATFISH_PATH_OFFLOAD};
+	const struct catfish_options options = {.policy =
+							CATFISH_POLICY_OFFLOAD};
 	struct catfish *server = NULL;
 
 	begin();
@@ -403,8 +408,8 @@ START_TEST(tcp_has_no_offloading)
 	      CATFISH_ERROR_UNSUPPORTED, "not possible over tcp");
 	ck_assert_ptr_null(server);
 	server = connect_way(&ways[NETWORK_MESSAGING]);
-	fails(catfish_set_path(server, CATFISH_PATH_OFFLOAD,
-			       CATFISH_OFFLOAD_COPY),
+	fails(catfish_set_policy(server, CATFISH_POLICY_OFFLOAD,
+				 CATFISH_OFFLOAD_COPY),
 	      CATFISH_ERROR_UNSUPPORTED, "not possible over tcp");
 	assert_search_is_right(server, &everything);
 	catfish_close(server);

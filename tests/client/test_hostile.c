@@ -44,10 +44,10 @@ static int search(const struct catfish_query *query,
 	return catfish_search(server, query, note, NULL, answer);
 }
 
-static void connect_by(enum catfish_path path, enum catfish_offload offload)
+static void connect_by(enum catfish_policy policy, enum catfish_offload offload)
 {
 	const struct catfish_options options = {
-		.path = path, .offload = offload, .timeout_ms = 2000};
+		.policy = policy, .offload = offload, .timeout_ms = 2000};
 
 	int error = catfish_connect(fake.address, &options, &server);
 	ck_assert_msg(!error, "%s", catfish_error_text());
@@ -56,7 +56,7 @@ static void connect_by(enum catfish_path path, enum catfish_offload offload)
 static void begin_messaging(void)
 {
 	fake_start(&fake, 10, LONG_LEASE);
-	connect_by(CATFISH_PATH_MESSAGING, CATFISH_OFFLOAD_AUTO);
+	connect_by(CATFISH_POLICY_MESSAGING, CATFISH_OFFLOAD_AUTO);
 }
 
 static void end(void)
@@ -144,7 +144,7 @@ END_TEST
 START_TEST(a_region_larger_than_what_is_mapped_is_refused)
 {
 	const struct catfish_options options = {
-		.path = CATFISH_PATH_OFFLOAD,
+		.policy = CATFISH_POLICY_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_MAPPED,
 		.timeout_ms = 2000,
 	};
@@ -402,7 +402,10 @@ static void with_silence(struct fake *f, const struct wire_header *request)
 
 START_TEST(a_server_that_hangs_is_given_up)
 {
-	const struct catfish_options options = {.timeout_ms = 50};
+	const struct catfish_options options = {
+		.policy = CATFISH_POLICY_MESSAGING,
+		.timeout_ms = 50,
+	};
 
 	fake_start(&fake, 1, LONG_LEASE);
 	ck_assert_int_eq(catfish_connect(fake.address, &options, &server), 0);
@@ -665,7 +668,7 @@ static const enum catfish_offload ways[] = {CATFISH_OFFLOAD_COPY,
 static void begin_offload(int way, uint64_t lease_ns)
 {
 	fake_start(&fake, ITEMS, lease_ns);
-	connect_by(CATFISH_PATH_OFFLOAD, ways[way]);
+	connect_by(CATFISH_POLICY_OFFLOAD, ways[way]);
 }
 
 static struct root newest(void)

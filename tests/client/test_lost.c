@@ -16,14 +16,14 @@
 
 static const struct way {
 	bool network;
-	enum catfish_path path;
+	enum catfish_policy policy;
 	enum catfish_offload offload;
 } ways[] = {
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED},
-	{false, CATFISH_PATH_MESSAGING, 0},
-	{true, CATFISH_PATH_MESSAGING, 0},
-	{true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_MAPPED},
+	{false, CATFISH_POLICY_MESSAGING, 0},
+	{true, CATFISH_POLICY_MESSAGING, 0},
+	{true, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY},
 };
 enum { SHM_MESSAGING = 2, NETWORK_MESSAGING, RDMA_COPY, WAYS_MAX };
 
@@ -46,7 +46,7 @@ static struct daemon daemon_;
 
 static struct catfish *connect_way(const struct way *way)
 {
-	const struct catfish_options options = {.path = way->path,
+	const struct catfish_options options = {.policy = way->policy,
 						.offload = way->offload};
 	struct catfish *server = NULL;
 
@@ -218,6 +218,7 @@ START_TEST(a_stopped_server_is_given_up_after_the_timeout)
 {
 	/* Connecting counts, too, and takes longer over verbs. */
 	const struct catfish_options options = {
+		.policy = CATFISH_POLICY_MESSAGING,
 		.timeout_ms = daemon_uses_rdma() ? 5000 : 100,
 	};
 	struct catfish *server = NULL;

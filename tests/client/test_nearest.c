@@ -13,18 +13,18 @@
 
 static const struct way {
 	bool network;
-	enum catfish_path path;
+	enum catfish_policy policy;
 	enum catfish_offload offload;
 	uint64_t cache_size;
 } ways[] = {
-	{false, CATFISH_PATH_MESSAGING, 0, 0},
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 8192},
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
-	{false, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
-	{true, CATFISH_PATH_MESSAGING, 0, 0},
-	{true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
-	{true, CATFISH_PATH_OFFLOAD, CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
+	{false, CATFISH_POLICY_MESSAGING, 0, 0},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 8192},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
+	{false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_MAPPED, 0},
+	{true, CATFISH_POLICY_MESSAGING, 0, 0},
+	{true, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
+	{true, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
 };
 /* With an RDMA device only what goes over it is tested. */
 enum {
@@ -55,7 +55,7 @@ static void begin(const struct way *way)
 {
 	static const char *const options[] = {"--memory", "128M", NULL};
 	const struct catfish_options connect = {
-		.path = way->path,
+		.policy = way->policy,
 		.offload = way->offload,
 		.cache_size = way->cache_size,
 		.timeout_ms = DAEMON_PATIENCE_MS,
@@ -335,7 +335,8 @@ START_TEST(the_answer_says_how_it_came)
 	insert_model();
 	struct neighbours found = make_room(10);
 	succeeds(catfish_nearest(server, point, 10, take, &found, &answer));
-	ck_assert_int_eq(answer.path, ways[_i].path);
+	ck_assert_int_eq(answer.path == CATFISH_PATH_OFFLOAD,
+			 ways[_i].policy == CATFISH_POLICY_OFFLOAD);
 	ck_assert_int_eq(answer.offload, ways[_i].offload);
 	ck_assert_uint_eq(answer.count, 10);
 	bool copies = answer.offload == CATFISH_OFFLOAD_COPY;
@@ -455,7 +456,7 @@ START_TEST(stat_counts_it)
 	succeeds(catfish_stat(server, &stat));
 	/* What a client finds by itself it tells of now and then. */
 	ck_assert_uint_eq(stat.nearest,
-			  ways[_i].path == CATFISH_PATH_MESSAGING ? 3 : 0);
+			  ways[_i].policy == CATFISH_POLICY_MESSAGING ? 3 : 0);
 	ck_assert_uint_eq(stat.searches, 0);
 	ck_assert_uint_eq(stat.counts, 0);
 	end();

@@ -74,7 +74,7 @@ static void begin(uint64_t cache_size)
 	static const char *const options[] = {"--memory", "256M", "--lease",
 					      "60s", NULL};
 	const struct catfish_options copy = {
-		.path = CATFISH_PATH_OFFLOAD,
+		.policy = CATFISH_POLICY_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_COPY,
 		.cache_size = cache_size,
 	};
@@ -253,7 +253,7 @@ END_TEST
 START_TEST(connections_to_one_server_share_what_they_know)
 {
 	const struct catfish_options copy = {
-		.path = CATFISH_PATH_OFFLOAD,
+		.policy = CATFISH_POLICY_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_COPY,
 	};
 

@@ -68,17 +68,17 @@ close:
 START_TEST(threads_with_a_connection_each_do_not_disturb_each_other)
 {
 	struct worker workers[] = {
-		{.place = 0, .options.path = CATFISH_PATH_MESSAGING},
+		{.place = 0, .options.policy = CATFISH_POLICY_MESSAGING},
 		{.place = 2,
-		 .options.path = CATFISH_PATH_OFFLOAD,
+		 .options.policy = CATFISH_POLICY_OFFLOAD,
 		 .options.offload = CATFISH_OFFLOAD_COPY},
 		{.place = 4,
-		 .options.path = CATFISH_PATH_OFFLOAD,
+		 .options.policy = CATFISH_POLICY_OFFLOAD,
 		 .options.offload = CATFISH_OFFLOAD_MAPPED},
 		{.place = 6, .address = daemon_.network},
 		{.place = 8,
 		 .address = daemon_.network,
-		 .options.path = CATFISH_PATH_OFFLOAD,
+		 .options.policy = CATFISH_POLICY_OFFLOAD,
 		 .options.offload = CATFISH_OFFLOAD_COPY},
 	};
 	enum { WORKERS_MAX = sizeof(workers) / sizeof(workers[0]) };

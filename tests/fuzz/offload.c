@@ -152,7 +152,6 @@ static struct catfish *make_client(enum catfish_offload offload,
 		.root_record_offset = ROOT_RECORD_OFFSET,
 		.lease_ns = 1000000000,
 	};
-	c->path = CATFISH_PATH_OFFLOAD;
 	c->offload = offload;
 	c->cache_size = cache_size;
 	c->region = page;

@@ -81,13 +81,13 @@ int main(int argc, char **argv)
 
 static int take_path(const char *name)
 {
-	connect_options.path = CATFISH_PATH_OFFLOAD;
+	connect_options.policy = CATFISH_POLICY_OFFLOAD;
 	if (strcmp(name, "copy") == 0)
 		connect_options.offload = CATFISH_OFFLOAD_COPY;
 	else if (strcmp(name, "mapped") == 0)
 		connect_options.offload = CATFISH_OFFLOAD_MAPPED;
 	else if (strcmp(name, "messaging") == 0)
-		connect_options.path = CATFISH_PATH_MESSAGING;
+		connect_options.policy = CATFISH_POLICY_MESSAGING;
 	else
 		return err_set(ERR_USAGE, "there is no path '%s'", name);
 	return 0;

@@ -64,10 +64,10 @@ static struct catfish *connect_by(const struct stage *stage, unsigned number)
 	 * others have none, or one that is always full. */
 	static const uint64_t cache_sizes[] = {16384, 0, CATFISH_NO_CACHE};
 	static const struct catfish_options ways[PATH_COUNT] = {
-		[PATH_MESSAGING] = {.path = CATFISH_PATH_MESSAGING},
-		[PATH_COPY] = {.path = CATFISH_PATH_OFFLOAD,
+		[PATH_MESSAGING] = {.policy = CATFISH_POLICY_MESSAGING},
+		[PATH_COPY] = {.policy = CATFISH_POLICY_OFFLOAD,
 			       .offload = CATFISH_OFFLOAD_COPY},
-		[PATH_MAPPED] = {.path = CATFISH_PATH_OFFLOAD,
+		[PATH_MAPPED] = {.policy = CATFISH_POLICY_OFFLOAD,
 				 .offload = CATFISH_OFFLOAD_MAPPED},
 	};
 	enum path path = stage->reader[number].path;

@@ -63,16 +63,19 @@ static void die(const char *format, ...)
 /* By each path that the address's fabric has. */
 static bool ask_at(const struct data *data, const char *address)
 {
+	static const struct catfish_options messaging = {
+		.policy = CATFISH_POLICY_MESSAGING,
+	};
 	static const struct catfish_options copy = {
-		.path = CATFISH_PATH_OFFLOAD,
+		.policy = CATFISH_POLICY_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_COPY,
 	};
 	static const struct catfish_options mapped = {
-		.path = CATFISH_PATH_OFFLOAD,
+		.policy = CATFISH_POLICY_OFFLOAD,
 		.offload = CATFISH_OFFLOAD_MAPPED,
 	};
 
-	bool same = ask_server(data, "messaging", address, NULL);
+	bool same = ask_server(data, "messaging", address, &messaging);
 	if (strncmp(address, "tcp:", 4))
 		same &= ask_server(data, "copy", address, &copy);
 	if (!strncmp(address, "shm:", 4))
@@ -394,8 +397,9 @@ static bool ask_query(const struct data *data, struct catfish *server, int q,
 	/* Nobody writes, so offloading never has to ask the server. */
 	return is_expected(data, q, &found->hits) && !found->is_strange &&
 	       answer.count == found->hits.count &&
-	       (!options || (answer.path == options->path &&
-			     answer.offload == options->offload));
+	       (options->policy == CATFISH_POLICY_OFFLOAD) ==
+		       (answer.path == CATFISH_PATH_OFFLOAD) &&
+	       answer.offload == options->offload;
 }
 
 static bool ask_server(const struct data *data, const char *path,

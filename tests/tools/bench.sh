@@ -50,10 +50,10 @@ usage "rounds have some time" "--duration: too short" \
 	catfish bench --duration 50ms --rounds 9
 usage "there is an operation" "--outstanding: 1 to" \
 	catfish bench --outstanding 0
-usage "offloading is done one by one" "--outstanding is for messaging" \
+usage "offloading is done one by one" "--outstanding is for --policy messaging" \
 	catfish bench --outstanding 2 --policy messaging,offload
-usage "offloading is for its policy" "--offload is for" \
-	catfish bench --offload copy
+usage "offloading is for its policies" "--offload is not for" \
+	catfish bench --offload copy --policy messaging
 run catfish bench
 is "a server that isn't there is status 3" status 3 out "" err "nobody.sock"
 
@@ -65,6 +65,7 @@ catfish import "$work/items.csv" 2>"$work/log" || exit 99
 
 # Without a warm-up all is measured, and the server has counted the same.
 run catfish bench --clients 3 --mix search=3,insert=1 --warmup 0 \
+	--policy messaging \
 	--duration 300ms -o jsonl
 is "a mix is run" status 0 err ""
 cp "$work/out" "$work/mixed"
@@ -101,7 +102,8 @@ holds "which may send less than is due" \
 echo id,xmin,ymin,xmax,ymax >"$work/all.csv"
 echo 1,0,0,1,1 >>"$work/all.csv"
 items=$(stat_of items)
-run catfish bench --queries "$work/all.csv" --duration 100ms -o jsonl
+run catfish bench --queries "$work/all.csv" --policy messaging \
+	--duration 100ms -o jsonl
 is "queries can come from a file" status 0 err ""
 claim "and find what there is" \
 	"$([ "$(value hits)" = $((items * $(value searches))) ] || echo no)"
@@ -117,6 +119,20 @@ run catfish bench --policy offload --offload copy --cache 0 --duration 100ms \
 holds "by copy, without a cache, a search takes several round trips" \
 	'v["round_trips_per_search"] > 1 && v["reads_per_search"] > 1'
 
+run catfish bench --policy catfish,adaptive --clients 2 --duration 200ms
+is "what chooses the path says why" status 0 err "" \
+	has '^catfish: [0-9.]+ of the searches by messaging, in .* \(- predicted' \
+	has '^adaptive: .*predicted\); at last since '
+run catfish bench --policy adaptive,messaging --clients 2 --warmup 0 \
+	--duration 300ms -o jsonl
+is "and in figures" status 0 err ""
+holds "of both paths, which it has tried" 'v["messaging_us"] > 0 &&
+	v["offload_us"] > 0 && v["messaging_predicted_us"] > 0 &&
+	v["offload_predicted_us"] > 0'
+run catfish bench --policy adaptive --server "$tcp" --duration 100ms -o jsonl
+holds "over tcp there is messaging alone" 'v["messaging_share"] == 1 &&
+	v["reason"] == "the fabric has no other"'
+
 # --- What is said -----------------------------------------------------------
 
 cp "$work/mixed" "$work/out"
@@ -124,7 +140,9 @@ fields="server fabric policy offload clients outstanding loop rate duration_s \
 warmup_s rounds mix scale queries edge seed machine kernel processor \
 processors searches inserts errors unsent seconds ops_per_s ratio p50_us \
 p90_us p99_us p999_us max_us messaging_share hits round_trips_per_search \
-reads_per_search bytes_per_search server_cpu_cores client_cpu_cores"
+reads_per_search bytes_per_search server_cpu_cores client_cpu_cores \
+threshold backoff exploration messaging_us offload_us messaging_predicted_us \
+offload_predicted_us reason"
 claim "every figure and parameter is there" "$(for field in $fields; do
 	[ -n "$(value "$field")" ] || echo "no $field"
 done)"
@@ -180,7 +198,7 @@ claim "the histogram has every latency" "$(awk -F, -v wanted=$measured '
 	' "$work/histogram.csv")"
 
 run catfish bench --duration 100ms --rounds 2 --server "$shm" --server "$tcp" \
-	--warmup 0 -o csv
+	--policy messaging --warmup 0 -o csv
 is "servers take turns, in CSV too" status 0 err "" \
 	has '^server,fabric,policy,' has '^shm:.*,shm,messaging,' \
 	has '^tcp:.*,tcp,messaging,'
@@ -189,7 +207,7 @@ claim "whose columns are those of JSON" "$(
 	head -n 1 "$work/mixed" | grep -o '"[a-z0-9_]*":' | tr -d '":' |
 		diff - "$work/columns"
 )"
-run catfish bench --duration 100ms
+run catfish bench --duration 100ms --policy messaging
 is "and people have a table" status 0 err "" has '^policy .*p99 us' \
 	has "^messaging .* 1.00  $shm\$"
 run catfish bench --duration 100ms --server "$tcp" -o jsonl
@@ -214,6 +232,7 @@ pause() {
 # Nearly half of what was due in 2.5 s was due while the server stood still.
 before=$(searched)
 catfish bench --rate 500 --duration 2500ms --warmup 0 -o jsonl \
+	--policy messaging \
 	>"$work/stopped" 2>"$work/stopped.err" &
 bench=$!
 pause 1
@@ -229,7 +248,7 @@ holds "all of what was due is counted" \
 
 start_server doomed
 victim=$pid
-catfish bench --duration 20s >"$work/out" 2>"$work/err" &
+catfish bench --policy messaging --duration 20s >"$work/out" 2>"$work/err" &
 bench=$!
 until [ "$(searched)" -gt 0 ]; do sleep 0.05; done
 stop_server "$victim" KILL

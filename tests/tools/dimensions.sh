@@ -22,7 +22,7 @@ scan() {
 finds() {
 	found=$1 wanted=$(scan "$2")
 	shift 2
-	for way in "--path messaging" "--offload copy" "--offload mapped" \
+	for way in "--policy messaging" "--offload copy" "--offload mapped" \
 		"--server $tcp"; do
 		# shellcheck disable=SC2086
 		run catfish query "$@" -o csv $way

@@ -30,7 +30,7 @@ no_server() {
 # --- Not there --------------------------------------------------------------
 
 no_server "no socket" "shm://$work/nobody.sock"
-run catfish query --bbox $box --path offload --server "shm://$work/nobody.sock"
+run catfish query --bbox $box --policy offload --server "shm://$work/nobody.sock"
 is "nothing is offloaded from nobody" status 3 out ""
 
 start_server main
@@ -74,7 +74,7 @@ ask_again() {
 	servers=$(printf ' %s ' "$servers" | sed "s/ $slow / /")
 }
 
-for way in "--path messaging" "--offload copy" "--offload mapped"; do
+for way in "--policy messaging" "--offload copy" "--offload mapped"; do
 	start_server main
 	catfish insert <"$work/one.csv" >/dev/null
 	ask_slowly $way
@@ -115,7 +115,8 @@ for fabric in shm tcp; do
 	# is gone, so it still has the rest.
 	rm -f "$work/answer"
 	mkfifo "$work/answer"
-	catfish query --bbox $box >"$work/answer" 2>"$work/err" &
+	catfish query --bbox $box --policy messaging >"$work/answer" \
+		2>"$work/err" &
 	slow=$!
 	exec 3<"$work/answer"
 	head -c 1000 <&3 >/dev/null

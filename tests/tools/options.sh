@@ -79,12 +79,12 @@ usage "an empty geometry is refused" "--wkt: .*empty" \
 	catfish query --wkt 'POLYGON EMPTY'
 usage "an unknown relation is refused" "no 'near'" \
 	catfish query --bbox $box --relation near
-usage "an unknown path is refused" "no 'carrier'" \
-	catfish query --bbox $box --path carrier
+usage "an unknown policy is refused" "no policy 'carrier'" \
+	catfish query --bbox $box --policy carrier
 usage "an unknown way to offload is refused" "no 'pigeon'" \
 	catfish query --bbox $box --offload pigeon
-usage "messaging does not offload" "--offload is for" \
-	catfish query --bbox $box --path messaging --offload copy
+usage "messaging does not offload" "--offload is not for" \
+	catfish query --bbox $box --policy messaging --offload copy
 usage "an unknown format is refused" "no format 'xml'" \
 	catfish query --bbox $box -o xml
 usage "a limit of nothing is refused" "--limit" \

@@ -99,19 +99,22 @@ ask_everything() { # ask_everything WAY OPTION...
 		err "there are more than these 2"
 }
 
-ask_everything "shm, messaging" --server "$shm"
-ask_everything "shm, copy" --server "$shm" --path offload --offload copy
-ask_everything "shm, mapped" --server "$shm" --path offload --offload mapped
-ask_everything "tcp" --server "$tcp" --path messaging
+ask_everything "shm, messaging" --server "$shm" --policy messaging
+ask_everything "shm, copy" --server "$shm" --policy offload --offload copy
+ask_everything "shm, mapped" --server "$shm" --policy offload --offload mapped
+ask_everything "tcp" --server "$tcp" --policy messaging
 
 usage "offloading over tcp is refused" "tcp" \
-	catfish query --server "$tcp" --path offload --bbox 0,0,1,1
+	catfish query --server "$tcp" --policy offload --bbox 0,0,1,1
+run catfish query --bbox 0,0,1,1 --server "$tcp" --explain
+is "over tcp there is only messaging" err '^policy: adaptive$' \
+	err '^chosen: messaging$' err '^reason: the fabric has no other$'
 
 # --- Many queries -----------------------------------------------------------
 
 lines $header 70,0.2,0.2,0.3,0.3 -8,100,100,101,101 70,30,30,30,30 \
 	>"$work/queries.csv"
-for way in "--path messaging" "--offload copy" "--offload mapped"; do
+for way in "--policy messaging" "--offload copy" "--offload mapped"; do
 	run catfish query --queries "$work/queries.csv" $way -o csv
 	is "$way: each result begins with its query's id" status 0 \
 		sorted "$(lines query,$header 70,$one 70,$large 70,$twin \
@@ -177,11 +180,11 @@ is "geojson has it among the properties" status 0 \
 run catfish query --nearest 40,43 -o wkt
 is "wkt is the item's" status 0 \
 	out "-9223372036854775808 LINESTRING(40 40,41 40)"
-run catfish query --nearest 40,43 --explain
+run catfish query --nearest 40,43 --policy messaging --explain
 is "an explanation of the nearest by messaging" status 0 \
 	err '^path: messaging$' err '^found: 1$' err '^round_trips: 1$' \
 	err '^nodes: [1-9]'
-run catfish query --nearest 40,43 --path offload --explain
+run catfish query --nearest 40,43 --policy offload --explain
 is "the nearest by offloading" status 0 \
 	err '^path: offload$' err '^offload: mapped$' err '^found: 1$' \
 	err '^nodes: [1-9]'
@@ -254,35 +257,49 @@ is "nodes that are read in place need no cache" status 2 \
 
 # --- Explanations -----------------------------------------------------------
 
-keys="path version found round_trips reads nodes cached read_bytes retries \
+keys="policy chosen reason messaging_predicted_us offload_predicted_us \
+messaging_measured_us offload_measured_us path version found round_trips reads nodes cached read_bytes retries \
 lease_expiries microseconds"
 for way in messaging copy mapped; do
 	case $way in
-	messaging) set -- --path messaging ;;
-	*) set -- --path offload --offload $way ;;
+	messaging) set -- --policy messaging ;;
+	*) set -- --policy offload --offload $way ;;
 	esac
 	run catfish query --bbox 0,0,1,1 --count --explain "$@"
 	missing=
 	for key in $keys; do
-		grep -Eq "^$key: [a-z0-9.]+$" "$work/err" ||
+		grep -Eq "^$key: [a-z0-9., ]+$" "$work/err" ||
 			missing="$missing $key"
 	done
 	claim "$way: an explanation says all there is to say" "$missing"
 	claim "$way: and nothing that is no key with a value" \
-		"$(grep -Ev '^[a-z_]+: [a-z0-9.]+$' "$work/err")"
+		"$(grep -Ev '^[a-z_]+: [a-z0-9., ]+$' "$work/err")"
 done
 run catfish query --bbox 0,0,1,1 --offload copy --explain
 is "copying says how it was offloaded" err '^offload: copy$' \
 	err '^reads: [1-9]' err '^read_bytes: [1-9]' err '^round_trips: [1-9]'
-run catfish query --bbox 0,0,1,1 --path offload --explain
+run catfish query --bbox 0,0,1,1 --policy offload --explain
 is "what can be mapped is mapped, unless one says otherwise" \
 	err '^offload: mapped$' err '^reads: 0$' err '^round_trips: 0$'
-run catfish query --bbox 0,0,1,1 --explain
+run catfish query --bbox 0,0,1,1 --explain --policy messaging
 is "messaging is one round trip" err '^path: messaging$' \
 	err '^round_trips: 1$' err '^reads: 0$'
 run catfish query --wkt 'POINT(1 1)' --explain --count
 is "a geometry says how many items it was held against" \
 	err '^candidates: 3$' err '^found: 3$'
+
+for i in $(seq 100); do
+	echo "$i,0,0,1,1"
+done | (echo id,xmin,ymin,xmax,ymax && cat) >"$work/hundred.csv"
+run catfish query --queries "$work/hundred.csv" --count --explain
+is "unless one says otherwise the path is chosen by what is predicted" \
+	err '^policy: adaptive$' err '^path: messaging$' err '^path: offload$' \
+	err '^reason: too little is known' err '^messaging_predicted_us: [0-9]' \
+	err '^offload_measured_us: [0-9]' \
+	err '^reason: (it is predicted|both take)'
+run catfish query --bbox 0,0,1,1 --policy catfish --explain
+is "as in the papers" err '^policy: catfish$' \
+	err '^reason: the server (is not busy|was)'
 
 # --- Many results -----------------------------------------------------------
 
@@ -295,7 +312,7 @@ is "50,000 items are inserted" status 0 has "inserted 50000 items"
 sort "$work/many.csv" >"$work/all"
 awk -F, 'NR == 1 || ($2 <= 0.4 && $4 >= 0.2 && $3 <= 0.5 && $5 >= 0.3)' \
 	"$work/many.csv" | sort >"$work/some"
-for way in "--path messaging" "--offload copy" "--offload mapped" \
+for way in "--policy messaging" "--offload copy" "--offload mapped" \
 	"--server $tcp"; do
 	run catfish query --bbox 0,0,1,1 $way -o csv
 	sort "$work/out" >"$work/found"

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#ifndef CLIENT_POLICY_H
+#define CLIENT_POLICY_H
+
+/* By which path a connection makes its next search: the controller
+ * (adaptive/adaptive.h), fed with the server's heartbeats, with what searches
+ * took, and with how much work this one is.
+ *
+ *	client_choose(c, leaves, 0, &choice);
+ *	... search by choice.path ...
+ *	client_chosen(c, &choice);
+ *
+ * A search of mapped memory takes a few hundred nanoseconds, and reading a
+ *clock twice takes sixty; so where searches are that quick only one in sixteen
+ *is measured.
+ *
+ * Thread-safety: one connection, one thread at a time. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adaptive/adaptive.h"
+#include "base/rect.h"
+#include "client/catfish.h"
+
+struct wire_heartbeat;
+
+/* The tree, as roughly as it takes to tell how many leaves a rectangle meets.
+ */
+struct client_shape {
+	struct rect bounds;
+	double leaves_per_length[DIMENSIONS]; /* 0: not known */
+};
+
+struct client_policy {
+	enum catfish_policy policy;
+	struct adaptive_options options;
+	struct adaptive controller;
+	bool can_offload;
+	struct client_shape shape;
+	uint64_t searches;
+	uint64_t now_ns; /* when the clock was last read */
+	uint64_t beat;	 /* of the heartbeat that was heard last */
+
+	/* Of the last search. */
+	enum adaptive_path path;
+	struct adaptive_reason reason;
+};
+
+struct client_choice {
+	enum adaptive_path path;
+	struct adaptive_query query;
+	uint64_t begun_ns; /* 0: it isn't measured */
+};
+
+/* Takes the policy of the options, or another with the same parameters.
+ * ERR_UNSUPPORTED where the fabric doesn't have its path, ERR_USAGE for what
+ * isn't a policy, a way of offloading or a parameter. */
+int client_policy_init(struct catfish *c,
+		       const struct catfish_options *options);
+int client_policy_set(struct catfish *c, enum catfish_policy policy,
+		      enum catfish_offload offload);
+
+/* Chooses for a search that is expected to meet that many leaves; 0: not known.
+ * 'now_ns' is the time when the caller knows it, else 0. */
+void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
+		   struct client_choice *choice);
+
+/* That search is over. */
+void client_chosen(struct catfish *c, const struct client_choice *choice);
+
+/* Leaves that a search for this rectangle is expected to meet, and one for so
+ * many of the nearest. */
+double client_expect_leaves(const struct catfish *c, const struct rect *box);
+double client_expect_nearest(uint64_t k);
+
+/* A copy of the heartbeat that stands in the inbox, which the server may be
+ * writing.  ERR_BUSY when there is none yet. */
+int client_heartbeat_look(const struct catfish *c,
+			  struct wire_heartbeat *heartbeat);
+
+#endif

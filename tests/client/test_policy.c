@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A connection goes by the paths that its policy chooses, finds the same by
+ * each, and says why. */
+
+#include <string.h>
+
+#include "tests/client/daemon.h"
+#include "tests/client/model.h"
+#include "tests/lib/test.h"
+
+static struct daemon daemon_;
+static struct model model;
+static struct random dice;
+static struct catfish *server;
+static uint64_t by[2]; /* searches, by path */
+
+static void begin(void)
+{
+	daemon_start(&daemon_, NULL);
+	random_seed(&dice, 7);
+}
+
+static void connect_by(const char *address,
+		       const struct catfish_options *options)
+{
+	int error = catfish_connect(address, options, &server);
+	ck_assert_msg(!error, "%s", catfish_error_text());
+	by[0] = by[1] = 0;
+}
+
+static void end(void)
+{
+	catfish_close(server);
+	server = NULL;
+	daemon_stop(&daemon_);
+	model_clear(&model);
+}
+
+/* Inserts a few items, and finds what a linear scan finds, at once. */
+static void search_after_insert(void)
+{
+	size_t count = model.count;
+	struct model found = {0}, wanted = {0};
+	struct catfish_answer answer;
+
+	model_add_random(&model, &dice, 20);
+	ck_assert_int_eq(catfish_insert(server, model.items + count, 20, NULL),
+			 0);
+	struct catfish_query query = model_random_query(&model, &dice, 0.3);
+	model_search(&model, &query, &wanted);
+	ck_assert_int_eq(
+		catfish_search(server, &query, model_take, &found, &answer), 0);
+	ck_assert(model_equal(&found, &wanted));
+	model_clear(&found);
+	model_clear(&wanted);
+	by[answer.path]++;
+}
+
+static struct catfish_explanation explain(void)
+{
+	struct catfish_explanation why;
+
+	int error = catfish_explain(server, &why);
+	ck_assert_msg(!error, "%s", catfish_error_text());
+	return why;
+}
+
+START_TEST(unless_one_says_otherwise_both_paths_are_tried_and_measured)
+{
+	begin();
+	connect_by(daemon_.shm, NULL);
+	for (int i = 0; i < 100; i++)
+		search_after_insert();
+	struct catfish_explanation why = explain();
+	ck_assert_int_eq(why.policy, CATFISH_POLICY_ADAPTIVE);
+	for (int path = 0; path < 2; path++) {
+		ck_assert_uint_ge(by[path], 4);
+		ck_assert_double_gt(why.predicted_us[path], 0);
+		ck_assert_double_gt(why.measured_us[path], 0);
+	}
+	end();
+}
+END_TEST
+
+/* The nearest go by both paths too. */
+static int take_neighbour(void *context, int64_t id, const double *box,
+			  double distance)
+{
+	ck_assert_double_ge(distance, *(double *)context);
+	*(double *)context = distance;
+	return 0;
+}
+
+START_TEST(so_do_searches_for_the_nearest)
+{
+	static const double point[] = {0.5, 0.5};
+	const struct catfish_options copy = {.offload = CATFISH_OFFLOAD_COPY};
+
+	begin();
+	connect_by(daemon_.shm, &copy);
+	search_after_insert();
+	by[0] = by[1] = 0;
+	for (int i = 0; i < 20; i++) {
+		struct catfish_answer answer;
+		double farthest = 0;
+		ck_assert_int_eq(catfish_nearest(server, point, 5,
+						 take_neighbour, &farthest,
+						 &answer),
+				 0);
+		ck_assert_uint_eq(answer.count, 5);
+		by[answer.path]++;
+	}
+	ck_assert_uint_ge(by[CATFISH_PATH_MESSAGING], 3);
+	ck_assert_uint_ge(by[CATFISH_PATH_OFFLOAD], 3);
+	end();
+}
+END_TEST
+
+START_TEST(catfish_asks_a_server_that_is_not_above_its_threshold)
+{
+	const struct catfish_options options = {
+		.policy = CATFISH_POLICY_CATFISH,
+		.threshold = 1,
+	};
+
+	begin();
+	connect_by(daemon_.shm, &options);
+	for (int i = 0; i < 50; i++)
+		search_after_insert();
+	ck_assert_uint_eq(by[CATFISH_PATH_OFFLOAD], 0);
+	struct catfish_explanation why = explain();
+	ck_assert_int_eq(why.path, CATFISH_PATH_MESSAGING);
+	ck_assert_msg(strstr(why.reason, "server"), "%s", why.reason);
+	ck_assert_double_eq(why.predicted_us[CATFISH_PATH_OFFLOAD], 0);
+	end();
+}
+END_TEST
+
+START_TEST(where_there_is_one_path_the_policy_says_so)
+{
+	static const enum catfish_policy policies[] = {CATFISH_POLICY_ADAPTIVE,
+						       CATFISH_POLICY_CATFISH};
+
+	begin();
+	for (int i = 0; i < 2; i++) {
+		const struct catfish_options options = {.policy = policies[i]};
+		connect_by(daemon_.network, &options);
+		search_after_insert();
+		ck_assert_uint_eq(by[CATFISH_PATH_MESSAGING], 1);
+		struct catfish_explanation why = explain();
+		ck_assert_int_eq(why.policy, policies[i]);
+		ck_assert_str_eq(why.reason, "the fabric has no other");
+		catfish_close(server);
+	}
+	server = NULL;
+	end();
+}
+END_TEST
+
+START_TEST(what_is_learnt_goes_with_the_policy)
+{
+	begin();
+	connect_by(daemon_.shm, NULL);
+	struct catfish_explanation why;
+	ck_assert_int_eq(catfish_explain(server, &why), CATFISH_ERROR_USAGE);
+	ck_assert_str_eq(catfish_error_text(),
+			 "there was no search to explain");
+	for (int i = 0; i < 20; i++)
+		search_after_insert();
+	ck_assert_int_eq(catfish_set_policy(server, CATFISH_POLICY_OFFLOAD,
+					    CATFISH_OFFLOAD_AUTO),
+			 0);
+	search_after_insert();
+	why = explain();
+	ck_assert_int_eq(why.path, CATFISH_PATH_OFFLOAD);
+	ck_assert_str_eq(why.reason, "the policy has no other");
+	ck_assert_double_eq(why.measured_us[CATFISH_PATH_MESSAGING], 0);
+	end();
+}
+END_TEST
+
+START_TEST(parameters_out_of_range_are_refused)
+{
+	static const struct catfish_options wrong[] = {
+		{.threshold = 1.5},
+		{.exploration = -1},
+		{.policy = (enum catfish_policy)4},
+	};
+
+	begin();
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(
+			catfish_connect(daemon_.shm, &wrong[i], &server),
+			CATFISH_ERROR_USAGE);
+	end();
+}
+END_TEST
+
+Suite *test_suite(const char **why)
+{
+	Suite *suite = suite_create("client: policies");
+	TCase *tcase = tcase_create("policies");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(
+		tcase,
+		unless_one_says_otherwise_both_paths_are_tried_and_measured);
+	tcase_add_test(tcase, so_do_searches_for_the_nearest);
+	tcase_add_test(tcase,
+		       catfish_asks_a_server_that_is_not_above_its_threshold);
+	tcase_add_test(tcase, where_there_is_one_path_the_policy_says_so);
+	tcase_add_test(tcase, what_is_learnt_goes_with_the_policy);
+	tcase_add_test(tcase, parameters_out_of_range_are_refused);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
