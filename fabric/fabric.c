@@ -203,6 +203,16 @@ int fabric_write_silently(struct fabric_link *link, uint32_t offset,
 	return error;
 }
 
+void fabric_gather(struct fabric_link *link)
+{
+	link->gathers = true;
+}
+
+int fabric_flush(struct fabric_link *link)
+{
+	return link->ops->flush ? link->ops->flush(link) : 0;
+}
+
 bool fabric_is_one_sided(const struct fabric_link *link)
 {
 	return link->one_sided;

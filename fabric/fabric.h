@@ -166,6 +166,15 @@ int fabric_write(struct fabric_link *link, uint32_t offset, const void *bytes,
 int fabric_write_silently(struct fabric_link *link, uint32_t offset,
 			  const void *bytes, uint32_t size);
 
+/* Lets the link gather announced WRITEs from here on, to post many at once, until
+ * fabric_flush(), fabric_arm(), or a poll that has to look for what came.
+ * Without it each is posted as it is made, as it is on fabrics where that
+ * costs less than to wait. */
+void fabric_gather(struct fabric_link *link);
+
+/* Posts what was gathered. */
+int fabric_flush(struct fabric_link *link);
+
 /* One piece of the server's region, wanted in the caller's memory. */
 struct fabric_read {
 	uint64_t offset;

@@ -346,6 +346,13 @@ static int faulty_write_silently(struct fabric_link *link, uint32_t offset,
 							  bytes, size);
 }
 
+static int faulty_flush(struct fabric_link *link)
+{
+	struct faulty_link *faulty = faulty_of(link);
+
+	return faulty->error ? 0 : fabric_flush(faulty->inner);
+}
+
 /* Loads from a map can't be torn here. */
 static const void *faulty_map(const struct fabric_link *link, uint64_t *size)
 {
@@ -415,6 +422,7 @@ const struct fabric_ops fabric_faulty_ops = {
 	.connect = faulty_connect,
 	.write = faulty_write,
 	.write_silently = faulty_write_silently,
+	.flush = faulty_flush,
 	.read = faulty_read,
 	.map = faulty_map,
 	.poll = faulty_poll,

@@ -24,6 +24,7 @@ struct fabric_link {
 	uint32_t peer_inbox_size;
 	bool is_server;
 	bool one_sided; /* the client's end can READ */
+	bool gathers;	/* announced WRITEs until it is flushed */
 	struct fabric_counters counters;
 };
 
@@ -55,6 +56,8 @@ struct fabric_ops {
 		     const void *bytes, uint32_t size, uint32_t immediate);
 	int (*write_silently)(struct fabric_link *link, uint32_t offset,
 			      const void *bytes, uint32_t size);
+	/* NULL: each WRITE is posted as it is made. */
+	int (*flush)(struct fabric_link *link);
 	int (*read)(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie);
 	const void *(*map)(const struct fabric_link *link, uint64_t *size);

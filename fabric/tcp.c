@@ -4,8 +4,9 @@
  * travels as a frame: a header and the bytes, which the receiver puts into its
  * inbox as they come.  docs/wire-protocol.md draws it.
  *
- * What the socket doesn't take at once is kept in a buffer and sent by later
- * calls.  The peer's credits bound it: what fits its inbox, and headers. */
+ * What is gathered, and what the socket doesn't take at once, is kept in a
+ * buffer and sent by later calls.  The peer's credits bound it: what fits its
+ * inbox, and headers. */
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -35,7 +36,8 @@ static_assert(sizeof(struct tcp_frame) == 16, "no padding");
 
 enum {
 	RECEIVE_SIZE = 32768,
-	PIECES = 8, /* of the kept bytes that one call sends */
+	GATHER_SIZE = 16384, /* so much is sent without being flushed */
+	PIECES = 8,	     /* of the kept bytes that one call sends */
 };
 
 struct tcp_listener {
@@ -49,6 +51,7 @@ struct tcp_link {
 	int fd;
 	bool gone;	 /* the peer; what had come before is still there */
 	bool unwritable; /* nothing goes out any more */
+	bool full;	 /* the socket's buffer: it did not take all */
 
 	struct evbuffer *kept; /* to be sent */
 	size_t kept_max;
@@ -63,6 +66,8 @@ struct tcp_link {
 	uint8_t received[RECEIVE_SIZE];
 };
 
+static int send_kept(struct tcp_link *tcp);
+
 static struct tcp_link *tcp_of(const struct fabric_link *link)
 {
 	return (struct tcp_link *)link;
@@ -72,6 +77,7 @@ static void tcp_close(struct fabric_link *link)
 {
 	struct tcp_link *tcp = tcp_of(link);
 
+	(void)send_kept(tcp);
 	close(tcp->fd);
 	evbuffer_free(tcp->kept);
 	free(link->inbox);
@@ -244,6 +250,8 @@ static int send_kept(struct tcp_link *tcp)
 	struct evbuffer_iovec pieces[PIECES];
 	size_t sent = 1;
 
+	if (tcp->unwritable)
+		return 0;
 	while (sent && evbuffer_get_length(tcp->kept)) {
 		int count = evbuffer_peek(tcp->kept, -1, NULL, pieces, PIECES);
 		if (count > PIECES)
@@ -253,6 +261,7 @@ static int send_kept(struct tcp_link *tcp)
 			return error;
 		evbuffer_drain(tcp->kept, sent);
 	}
+	tcp->full = evbuffer_get_length(tcp->kept);
 	return 0;
 }
 
@@ -279,13 +288,23 @@ static int write_frame(struct tcp_link *tcp, struct tcp_frame *frame,
 		{frame, sizeof(*frame)},
 		{(void *)bytes, frame->size},
 	};
-	size_t sent = 0;
+	size_t kept = evbuffer_get_length(tcp->kept), sent = 0;
 
-	int error = tcp->unwritable ? fabric_peer_has_gone(&tcp->base)
-				    : send_kept(tcp);
-	if (!error && !evbuffer_get_length(tcp->kept))
+	if (tcp->unwritable)
+		return fabric_peer_has_gone(&tcp->base);
+	if (tcp->base.gathers && kept + frame->size < GATHER_SIZE)
+		return keep_rest(tcp, pieces, 2, 0);
+	int error = send_kept(tcp);
+	if (!error && !tcp->full) {
 		error = send_some(tcp, pieces, 2, &sent);
+		tcp->full = sent < sizeof(*frame) + frame->size;
+	}
 	return error ? error : keep_rest(tcp, pieces, 2, sent);
+}
+
+static int tcp_flush(struct fabric_link *link)
+{
+	return send_kept(tcp_of(link));
 }
 
 static int tcp_write(struct fabric_link *link, uint32_t offset,
@@ -412,12 +431,11 @@ static int tcp_poll(struct fabric_link *link, struct fabric_event *events,
 {
 	struct tcp_link *tcp = tcp_of(link);
 
-	/* When sending fails there may still be something to receive. */
-	if (!tcp->unwritable)
-		(void)send_kept(tcp);
 	int count = take_writes(tcp, events, max);
 	if (count || !max)
 		return count;
+	/* When sending fails there may still be something to receive. */
+	(void)send_kept(tcp);
 	if (!tcp->gone)
 		receive(tcp);
 	count = take_writes(tcp, events, max);
@@ -425,19 +443,19 @@ static int tcp_poll(struct fabric_link *link, struct fabric_event *events,
 }
 
 /* The socket stays readable as long as there is anything to receive; what was
- * received before is for the poll that follows. */
+ * received before is for the poll that follows, as it is to say that the peer
+ * has gone. */
 static int tcp_arm(struct fabric_link *link)
 {
-	(void)link;
+	(void)send_kept(tcp_of(link));
 	return 0;
 }
 
 static int tcp_fd(const struct fabric_link *link, short *events)
 {
 	const struct tcp_link *tcp = tcp_of(link);
-	bool waits = !tcp->unwritable && evbuffer_get_length(tcp->kept);
 
-	*events = waits ? POLLIN | POLLOUT : POLLIN;
+	*events = tcp->full && !tcp->unwritable ? POLLIN | POLLOUT : POLLIN;
 	return tcp->fd;
 }
 
@@ -469,6 +487,7 @@ const struct fabric_ops fabric_tcp_ops = {
 	.connect = tcp_connect,
 	.write = tcp_write,
 	.write_silently = tcp_write_silently,
+	.flush = tcp_flush,
 	.read = tcp_read,
 	.map = tcp_map,
 	.poll = tcp_poll,

@@ -226,6 +226,56 @@ START_TEST(bytes_are_there_before_their_immediate)
 }
 END_TEST
 
+/* --- Gathering ---------------------------------------------------------- */
+
+static void expect(uint32_t immediate)
+{
+	struct fabric_event event;
+
+	ck_assert_int_eq(spin_for_event(server, &event), 1);
+	ck_assert_uint_eq(event.immediate, immediate);
+}
+
+START_TEST(what_is_gathered_is_posted_at_last)
+{
+	struct fabric_event event;
+
+	fabric_gather(client);
+	write_ok(client, 0, NULL, 0, 1);
+	write_ok(client, 0, "bytes", 5, 2);
+	ck_assert_int_eq(fabric_flush(client), 0);
+	expect(1);
+	expect(2);
+	ck_assert_int_eq(memcmp(inbox_of(server), "bytes", 5), 0);
+
+	write_ok(client, 0, NULL, 0, 3);
+	ck_assert_int_eq(fabric_poll(client, &event, 1), 0);
+	expect(3);
+
+	write_ok(client, 0, NULL, 0, 4);
+	ck_assert_int_eq(fabric_arm(client), 0);
+	expect(4);
+
+	write_ok(client, 0, NULL, 0, 5);
+	fabric_close(client);
+	client = NULL;
+	expect(5);
+}
+END_TEST
+
+/* Whoever gathers and never looks can't fill its memory. */
+START_TEST(no_more_is_gathered_than_a_few_writes)
+{
+	uint32_t half = TEST_INBOX_SERVER / 2;
+	uint8_t *bytes = calloc(1, half);
+
+	fabric_gather(client);
+	write_ok(client, 0, bytes, half, 1);
+	expect(1);
+	free(bytes);
+}
+END_TEST
+
 /* --- Sleeping ----------------------------------------------------------- */
 
 /* A round trip through an emulated device takes 100 times as long. */
@@ -329,6 +379,8 @@ Suite *test_suite(const char **why)
 		       a_silent_write_is_there_with_the_next_announced_one);
 	tcase_add_test(tests, counters_tell_what_was_written);
 	tcase_add_test(tests, bytes_are_there_before_their_immediate);
+	tcase_add_test(tests, what_is_gathered_is_posted_at_last);
+	tcase_add_test(tests, no_more_is_gathered_than_a_few_writes);
 	tcase_add_test(tests, who_sleeps_is_always_woken);
 	tcase_add_test(tests, who_sleeps_is_woken_by_who_spins);
 	tcase_add_test(
