@@ -388,12 +388,14 @@ struct catfish_call {
 	uint32_t deadline_ms;
 };
 
-/* Sends a request; what the arguments point to may change once it is sent.
- * '*request', which may be NULL, is for catfish_cancel().
+/* Begins a request; what the arguments point to may change once it returns.
+ * '*request', which may be NULL, is for catfish_cancel().  Requests that are begun
+ * one after the other are sent together, at the latest by the next catfish_poll(),
+ * catfish_wait() or catfish_arm().
  *
  * CATFISH_ERROR_BUSY when as many are outstanding as there is room for (at
  * least 64 searches): poll, and try again.  CATFISH_ERROR_USAGE for more items
- * than a message holds (at least 600).  When it fails, nothing was sent, and
+ * than a message holds (at least 600).  When it fails, nothing is sent, and
  * 'done' is not called. */
 CATFISH_API int catfish_begin_search(struct catfish *server,
 				     const struct catfish_query *query,

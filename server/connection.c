@@ -15,7 +15,7 @@
 #include "server/worker.h"
 
 /* Steps in one turn, before the worker's other clients have theirs. */
-enum { STEPS_PER_TURN = 16 };
+enum { STEPS_PER_TURN = 64 };
 
 /* What a step, if it doesn't fail, comes to. */
 enum step {
@@ -65,6 +65,7 @@ int connection_create(struct server *server, struct fabric_link *link,
 		goto fini_segment;
 	}
 	c->link = link;
+	fabric_gather(link);
 	c->one_sided = fabric_is_one_sided(link);
 	c->number = ++server->connections;
 	*connection = c;
@@ -100,7 +101,9 @@ enum connection_state connection_run(struct connection *c)
 		if (progress == STEP_LONG)
 			break;
 	}
-	return CONNECTION_READY;
+	/* Nor do its answers wait for the others' turns. */
+	int error = fabric_flush(c->link);
+	return error ? fail(c, error) : CONNECTION_READY;
 }
 
 /* Whether it is better looked at again than slept on: the next request of a

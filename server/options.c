@@ -19,6 +19,7 @@
 #define LEASE_MIN_NS	     (1 * NS_PER_MS)
 #define LEASE_MAX_NS	     (60 * NS_PER_S)
 #define HEARTBEAT_DEFAULT_NS (10 * NS_PER_MS)
+#define SPIN_DEFAULT_NS	     (50 * NS_PER_US)
 #define HEARTBEAT_MIN_NS     (1 * NS_PER_MS)
 #define HEARTBEAT_MAX_NS     (60 * NS_PER_S)
 #define SILENCE_MIN_NS	     (100 * NS_PER_MS)
@@ -54,7 +55,7 @@ static const char usage[] =
 	"[10ms]\n"
 	"  --spin TIME         for which threads look for more requests before "
 	"they sleep\n"
-	"                      [0: they sleep at once]\n"
+	"                      [50us; 0: they sleep at once]\n"
 	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
 	"  --device NAME       RDMA device of verbs:// addresses [the address's]\n"
 	"  --link-speed RATE   of its link, such as 100G, in bits per second [as "
@@ -163,6 +164,7 @@ static void set_defaults(struct options *options)
 				.threads = parallel_processors(),
 				.socket_mode = SOCKET_MODE_DEFAULT,
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
+				.spin_ns = SPIN_DEFAULT_NS,
 			},
 		.tree =
 			{

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct worker {
 
 	struct connection_list connections;
 	struct turn_queue turns;
+	unsigned rounds; /* in which connections had nothing */
 	uint64_t drain_until_ns; /* 0: not draining */
 
 	_Atomic unsigned connection_count; /* given to it */
@@ -63,6 +65,10 @@ struct worker {
 
 /* How often connections are looked at without an event. */
 static const struct timeval TICK = {.tv_usec = 250000};
+
+/* Rounds of looking at connections that had nothing, before all else is looked at
+ * and whoever else wants this processor, maybe the client, may have it. */
+enum { ROUNDS_PER_LOOK = 16 };
 
 /* How long draining waits for clients to take their answers. */
 #define DRAIN_NS (10 * NS_PER_S)
@@ -288,15 +294,26 @@ static void fini(struct worker *worker)
 	pthread_mutex_destroy(&worker->mailbox.lock);
 }
 
+/* Sleeps until there are events, unless there are turns to be taken. */
+static void look_at_events(struct worker *worker)
+{
+	bool has_turns = !STAILQ_EMPTY(&worker->turns);
+	bool only_spins = has_turns && !worker->turn_count;
+
+	if (only_spins && ++worker->rounds % ROUNDS_PER_LOOK)
+		return;
+	if (only_spins)
+		sched_yield();
+	event_base_loop(worker->base,
+			EVLOOP_ONCE | (has_turns ? EVLOOP_NONBLOCK : 0));
+}
+
 static void *run(void *argument)
 {
 	struct worker *worker = argument;
 
 	while (!worker->drain_until_ns || !LIST_EMPTY(&worker->connections)) {
-		bool more = !STAILQ_EMPTY(&worker->turns);
-
-		event_base_loop(worker->base,
-				EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+		look_at_events(worker);
 		uint64_t began = clock_now_ns();
 		worker->busy_since_ns = began;
 		bool worked = take_turns(worker);
