@@ -94,9 +94,9 @@ show_live() {
 	printf '\r%s\033[K' "${line:0:$((${COLUMNS:-80} - 1))}"
 }
 
-# An interrupt ends what with_progress is running, too.
-running=''
-trap '[ -z "$running" ] || kill "$running" 2>/dev/null; exit 130' INT TERM
+# An interrupt ends what with_progress is running, too, and what runs beside it.
+running='' beside=''
+trap 'kill $running $beside 2>/dev/null; exit 130' INT TERM
 
 # install_packages LOG PURPOSE...: installs those that are missing.  Fails with
 # their names when it can't.
