@@ -122,12 +122,11 @@ static int check_items(struct catfish *c, const struct client_entries *items)
 	const struct wire_item *wire = items->first;
 	struct item item;
 
-	for (uint32_t i = 0; i < items->count; i++)
-		if (wire_get_item(&wire[i], &item))
-			return client_break(c, err_prefix(ERR_PROTOCOL,
-							  "%s sent an item",
-							  c->address));
-	return 0;
+	uint32_t bad = wire_first_bad_item(wire, items->count);
+	if (bad == items->count || !wire_get_item(&wire[bad], &item))
+		return 0;
+	return client_break(
+		c, err_prefix(ERR_PROTOCOL, "%s sent an item", c->address));
 }
 
 /* What the caller's function returned when it ended the search, else 0. */

@@ -101,6 +101,20 @@ static bool limit_reached(const struct search *search)
 	return search->limit && search->total == search->limit;
 }
 
+/* Has what is about to be handed out come from memory all at once, not one
+ * after the other. */
+static void prefetch_hits(const struct search *search)
+{
+	const struct node *leaf = search->leaf;
+
+	for (uint64_t hits = search->hits; hits; hits &= hits - 1) {
+		int i = __builtin_ctzll(hits);
+
+		__builtin_prefetch(&leaf->rect[i]);
+		__builtin_prefetch(&leaf->id[i]);
+	}
+}
+
 /* Hands out the hits in the current leaf; false when the segment is full. */
 static bool hand_out(struct search *search, struct segment *segment)
 {
@@ -110,6 +124,7 @@ static bool hand_out(struct search *search, struct segment *segment)
 	}
 	if (search->hits)
 		GUARD_PAUSE("hand-out");
+	prefetch_hits(search);
 	for (; search->hits; search->hits &= search->hits - 1) {
 		int i = __builtin_ctzll(search->hits);
 

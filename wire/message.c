@@ -4,6 +4,7 @@
 
 #include "wire/message.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -136,6 +137,27 @@ int wire_get_item(const struct wire_item *from, struct item *item)
 	if (!error)
 		item->id = from->id;
 	return error;
+}
+
+/* A number that isn't one compares as false. */
+static bool is_proper(const struct wire_rect *rect)
+{
+	bool proper = true;
+
+	for (int d = 0; d < DIMENSIONS; d++)
+		proper &= (rect->min[d] >= -DBL_MAX) &
+			  (rect->min[d] <= rect->max[d]) &
+			  (rect->max[d] <= DBL_MAX);
+	return proper;
+}
+
+uint32_t wire_first_bad_item(const struct wire_item *items, uint32_t count)
+{
+	uint32_t i = 0;
+
+	while (i < count && is_proper(&items[i].rect))
+		i++;
+	return i;
 }
 
 void wire_put_rect(const struct rect *rect, struct wire_rect *to)

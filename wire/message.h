@@ -335,6 +335,11 @@ int wire_body(const void *message, void *fixed, size_t fixed_size,
 int wire_get_point(const double from[DIMENSIONS], double point[DIMENSIONS]);
 int wire_get_rect(const struct wire_rect *from, struct rect *rect);
 int wire_get_item(const struct wire_item *from, struct item *item);
+
+/* The first of so many items that wire_get_item() would refuse; 'count' when
+ * none is. */
+uint32_t wire_first_bad_item(const struct wire_item *items, uint32_t count);
+
 void wire_put_rect(const struct rect *rect, struct wire_rect *to);
 void wire_put_item(const struct item *item, struct wire_item *to);
 
