@@ -109,13 +109,16 @@ void daemon_stop(struct daemon *daemon)
 	nftw(daemon->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A quarter of the machine's memory, as by default, takes a soft-RoCE device
+ * seconds to lock. */
 static void run(const struct daemon *daemon, const char *network,
 		const char *const *options, int output)
 {
 	const char *arguments[OPTIONS_MAX] = {
-		"catfishd", "--listen", daemon->shm, "--listen", network,
+		"catfishd", "--listen", daemon->shm, "--listen",
+		network,    "--memory", "32M",
 	};
-	size_t count = 5;
+	size_t count = 7;
 
 	while (options && *options && count < OPTIONS_MAX - 1)
 		arguments[count++] = *options++;

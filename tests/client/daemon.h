@@ -26,8 +26,8 @@ bool daemon_uses_rdma(void);
 /* The program: the environment's CATFISHD, or that of the build tree. */
 const char *daemon_program(void);
 
-/* Starts it in a new folder, with these options besides the addresses (ended by
- * NULL), and waits until it is ready. */
+/* Starts it in a new folder, with these options besides the addresses and a
+ * region of 32 MiB (ended by NULL), and waits until it is ready. */
 void daemon_start(struct daemon *daemon, const char *const *options);
 
 /* The same in the folder where the last one was, at the same addresses. */

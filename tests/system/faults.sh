@@ -4,6 +4,7 @@
 #
 # Processes that are killed or stopped while others are at work: nobody answers
 # for the dead, what was acknowledged stays, and who is left is unharmed.
+# With an RDMA device what goes over it, as the rest is the same everywhere.
 # Prints TAP.
 
 . "${top_srcdir:-.}/tests/tools/lib.sh"
@@ -11,6 +12,8 @@
 loop_client=$top_builddir/tests/system/loop-client
 everything=-1,-1,2,2
 many=100000
+rdma=$CATFISH_TEST_RDMA_ADDRESS
+[ -z "$rdma" ] || many=20000
 
 # fill FIRST COUNT: items that the loop clients know.
 fill() {
@@ -56,51 +59,52 @@ lost() {
 
 # --- Killed while it is asked -----------------------------------------------
 
-start_server main
-fill 1 $many
-clients=
-for way in messaging copy mapped; do
-	begin $way --path $way "$shm" 1 $many
-	clients="$clients $client"
-done
-begin network "$network" 1 $many
-clients="$clients $client"
-if [ "$network" != "$tcp" ]; then
-	begin rdma --path copy "$network" 1 $many
-	clients="$clients $client"
-fi
-sleep 0.3
-stop_server "$pid" KILL
-start_server main
-fill 500000 1000
-set -- $clients
-for way in messaging copy mapped network rdma; do
-	[ $# -gt 0 ] || break
-	await $way "$1"
-	lost "$way: killed in the middle of answers, and nothing of its successor"
-	shift
-done
-run catfish query --bbox $everything --count
-is "who connects anew is answered by the successor" status 0 out 1000
-stop_server "$pid"
+killed_while_asked() {
+	start_server main
+	fill 1 $many
+	clients=
+	ways="shm_messaging shm_copy shm_mapped network_messaging"
+	[ -z "$rdma" ] || ways="network_messaging network_copy"
+	for way in $ways; do
+		address=$shm
+		[ "${way%_*}" = shm ] || address=$network
+		begin $way --path "${way#*_}" "$address" 1 $many
+		clients="$clients $client"
+	done
+	sleep 0.3
+	stop_server "$pid" KILL
+	start_server main
+	fill 500000 1000
+	set -- $clients
+	for way in $ways; do
+		await $way "$1"
+		lost "$way: killed in the middle of answers, and nothing of its successor"
+		shift
+	done
+	run catfish query --bbox $everything --count
+	is "who connects anew is answered by the successor" status 0 out 1000
+	stop_server "$pid"
+}
 
 # --- Stopped while it is asked ----------------------------------------------
 
-start_server main
-fill 1 $many
-begin stopped --path messaging --timeout-ms 700 "$shm" 1 $many
-stopped=$client
-begin passive --path mapped "$shm" 1 $many
-passive=$client
-kill -STOP "$pid"
-await stopped $stopped
-lost "messaging: a server that stops is given up in time"
-why=$(kill -0 $passive 2>/dev/null || echo "the client ended")
-claim "mapped: a server that stops is searched all the same" "$why"
-kill -CONT "$pid"
-stop_server "$pid"
-await passive $passive
-lost "mapped: a server that ends by itself is not searched any more"
+stopped_while_asked() {
+	start_server main
+	fill 1 $many
+	begin stopped --path messaging --timeout-ms 700 "$shm" 1 $many
+	stopped=$client
+	begin passive --path mapped "$shm" 1 $many
+	passive=$client
+	kill -STOP "$pid"
+	await stopped $stopped
+	lost "messaging: a server that stops is given up in time"
+	why=$(kill -0 $passive 2>/dev/null || echo "the client ended")
+	claim "mapped: a server that stops is searched all the same" "$why"
+	kill -CONT "$pid"
+	stop_server "$pid"
+	await passive $passive
+	lost "mapped: a server that ends by itself is not searched any more"
+}
 
 # --- Ended or killed while it is written to ---------------------------------
 
@@ -124,75 +128,83 @@ acknowledged() {
 	sed -n 's/^acknowledged //p' "$work/$1.out"
 }
 
-region=$work/region
-start_server main --region "$region"
-begin shm_writer --write "$shm" 1000000
-shm_writer=$client
-begin network_writer --write "$network" 2000000
-network_writer=$client
-sleep 0.7
-stop_server "$pid"
-status=$? ran="kill -TERM catfishd, while it is written to"
-: >"$work/out"
-: >"$work/err"
-is "a server that is told to end under load does so" status 0
-await shm_writer $shm_writer
-lost "a writer on shm is told"
-await network_writer $network_writer
-lost "a writer on ${network%%:*} is told"
-run catfish check --region "$region"
-is "its region file is whole" status 0
-start_server main --region "$region"
-catfish query --bbox $everything -o csv >"$work/saved.csv"
-for way in shm network; do
-	base=$([ $way = shm ] && echo 1000000 || echo 2000000)
-	count=$(acknowledged ${way}_writer)
-	echo "# $way: $count items were acknowledged"
-	claim "$way: every acknowledged item is in it" \
-		"$([ "$count" -gt 0 ] || echo "nothing was acknowledged"
-		held "$work/saved" $base "$count")"
-done
+killed_while_written() {
+	region=$work/region
+	start_server main --region "$region"
+	if [ -z "$rdma" ]; then
+		begin shm_writer --write "$shm" 1000000
+		shm_writer=$client
+	fi
+	begin network_writer --write "$network" 2000000
+	network_writer=$client
+	sleep 0.7
+	stop_server "$pid"
+	status=$? ran="kill -TERM catfishd, while it is written to"
+	: >"$work/out"
+	: >"$work/err"
+	is "a server that is told to end under load does so" status 0
+	if [ -z "$rdma" ]; then
+		await shm_writer $shm_writer
+		lost "a writer on shm is told"
+	fi
+	await network_writer $network_writer
+	lost "a writer on ${network%%:*} is told"
+	run catfish check --region "$region"
+	is "its region file is whole" status 0
+	start_server main --region "$region"
+	catfish query --bbox $everything -o csv >"$work/saved.csv"
+	for way in ${shm_writer:+shm} network; do
+		base=$([ $way = shm ] && echo 1000000 || echo 2000000)
+		count=$(acknowledged ${way}_writer)
+		echo "# $way: $count items were acknowledged"
+		claim "$way: every acknowledged item is in it" \
+			"$([ "$count" -gt 0 ] || echo "nothing was acknowledged"
+			held "$work/saved" $base "$count")"
+	done
 
-begin shm_writer --write "$shm" 3000000
-sleep 0.5
-stop_server "$pid" KILL
-await shm_writer $client
-lost "a writer whose server is killed is told"
-run catfish check --region "$region"
-is "the region file of a killed server is whole" status 0
-start_server main --region "$region"
-catfish query --bbox $everything -o csv >"$work/again.csv"
-sort "$work/saved.csv" >"$work/a"
-sort "$work/again.csv" >"$work/b"
-claim "kill -9 loses what was written since the last save and nothing else" \
-	"$(cmp "$work/a" "$work/b" 2>&1)"
+	begin writer --write "$network" 3000000
+	sleep 0.5
+	stop_server "$pid" KILL
+	await writer $client
+	lost "a writer whose server is killed is told"
+	run catfish check --region "$region"
+	is "the region file of a killed server is whole" status 0
+	start_server main --region "$region"
+	catfish query --bbox $everything -o csv >"$work/again.csv"
+	sort "$work/saved.csv" >"$work/a"
+	sort "$work/again.csv" >"$work/b"
+	claim "kill -9 loses what was written since the last save and nothing else" \
+		"$(cmp "$work/a" "$work/b" 2>&1)"
+}
 
 # --- Killed while it saves --------------------------------------------------
 
-fill 5000000 $many
-stop_server "$pid"
-before=$(($(wc -l <"$work/again.csv") - 1 + many))
-for delay in 0.001 0.004 0.01 0.02 0.04; do
-	start_server main --region "$region"
-	fill 6000000 64
-	kill -TERM "$pid"
-	sleep $delay
-	stop_server "$pid" KILL
-	ran="kill -9 catfishd, $delay s after SIGTERM"
-	: >"$work/out"
-	catfish check --region "$region" >"$work/out" 2>"$work/err"
-	status=$?
-	is "killed $delay s into its end, it leaves a whole file" status 0
-	start_server main --region "$region"
-	count=$(catfish query --bbox $everything --count)
-	case $((count - before)) in
-	0 | 64) why= ;;
-	*) why="$count items, there were $before and 64 more" ;;
-	esac
-	before=$count
-	claim "and that is the old or the new one" "$why"
+killed_while_saving() {
+	fill 5000000 $many
 	stop_server "$pid"
-done
+	before=$(($(wc -l <"$work/again.csv") - 1 + many))
+	for delay in 0.001 0.004 0.01 0.02 0.04; do
+		start_server main --region "$region"
+		fill 6000000 64
+		kill -TERM "$pid"
+		sleep $delay
+		stop_server "$pid" KILL
+		ran="kill -9 catfishd, $delay s after SIGTERM"
+		: >"$work/out"
+		catfish check --region "$region" >"$work/out" 2>"$work/err"
+		status=$?
+		is "killed $delay s into its end, it leaves a whole file" status 0
+		start_server main --region "$region"
+		count=$(catfish query --bbox $everything --count)
+		case $((count - before)) in
+		0 | 64) why= ;;
+		*) why="$count items, there were $before and 64 more" ;;
+		esac
+		before=$count
+		claim "and that is the old or the new one" "$why"
+		stop_server "$pid"
+	done
+}
 
 # --- Clients that are killed ------------------------------------------------
 
@@ -216,44 +228,45 @@ eventually() {
 		echo "$got, not $expected")"
 }
 
-# The region has room for two of these trees and not for three.
-start_server main --memory 14M
-fill 1 $many
-catfish query --bbox $everything -o csv >"$work/all.csv"
-for address in "$shm" "$network"; do
-	fabric=${address%%:*}
-	rm -f "$work/answer"
-	mkfifo "$work/answer"
-	catfish query --bbox $everything --server "$address" -o csv \
-		>"$work/answer" 2>/dev/null &
-	client=$!
-	servers="$servers $client"
-	exec 3<"$work/answer"
-	head -c 1000 <&3 >/dev/null
-	stop_server $client KILL
-	exec 3<&-
-	eventually "$fabric: a client killed in its answer is forgotten" 1 \
-		stat_of clients
-	run catfish query --bbox $everything --count --server "$address"
-	is "$fabric: and others are answered" status 0 out $many
-done
-for path in messaging copy mapped; do
-	begin killed --path $path "$shm" 1 $many
-	stop_server $client KILL
-done
-eventually "clients killed in their searches are forgotten" 1 stat_of clients
-for try in first second; do
-	run catfish import --replace "$work/all.csv"
-	is "and hold no pages: the $try new tree finds room" status 0
-done
-stop_server "$pid"
+killed_clients() {
+	# The region has room for two of these trees and not for three.
+	start_server main --memory 14M
+	fill 1 $many
+	catfish query --bbox $everything -o csv >"$work/all.csv"
+	for address in $([ -n "$rdma" ] || echo "$shm") "$network"; do
+		fabric=${address%%:*}
+		rm -f "$work/answer"
+		mkfifo "$work/answer"
+		catfish query --bbox $everything --server "$address" -o csv \
+			>"$work/answer" 2>/dev/null &
+		client=$!
+		servers="$servers $client"
+		exec 3<"$work/answer"
+		head -c 1000 <&3 >/dev/null
+		stop_server $client KILL
+		exec 3<&-
+		eventually "$fabric: a client killed in its answer is forgotten" 1 \
+			stat_of clients
+		run catfish query --bbox $everything --count --server "$address"
+		is "$fabric: and others are answered" status 0 out $many
+	done
+	for path in messaging copy mapped; do
+		[ -z "$rdma" ] || [ $path != mapped ] || continue
+		begin killed --path $path "$([ -n "$rdma" ] &&
+			echo "$network" || echo "$shm")" 1 $many
+		stop_server $client KILL
+	done
+	eventually "clients killed in their searches are forgotten" 1 stat_of clients
+	[ -z "$rdma" ] || return 0
+	for try in first second; do
+		run catfish import --replace "$work/all.csv"
+		is "and hold no pages: the $try new tree finds room" status 0
+	done
+	stop_server "$pid"
+}
 
 # --- Imports that are killed ------------------------------------------------
 
-start_server main
-fill 1 $many
-version=$(stat_of version)
-catfish generate uniform --count 50000 --seed 1 >"$work/more.csv"
 # begin_import: half of an import, which then waits.  Sets client.
 begin_import() {
 	rm -f "$work/import"
@@ -265,29 +278,43 @@ begin_import() {
 	exec 3>"$work/import"
 	(trap '' PIPE && head -n 25000 "$work/more.csv" >&3) 2>/dev/null
 }
-begin_import
-sleep 0.3
-stop_server $client KILL
-exec 3>&-
-eventually "a client killed in its import is forgotten" 1 stat_of clients
-run catfish query --bbox $everything --count
-is "its import is not visible" status 0 out $many
-claim "nor is there a new version" \
-	"$([ "$(stat_of version)" = "$version" ] || echo "there is")"
-run catfish import --append "$work/more.csv"
-is "another import is taken" status 0
-run catfish query --bbox $everything --count
-is "and is visible, all of it" status 0 out $((many + 50000))
 
-begin_import
-sleep 0.3
-stop_server "$pid" KILL
-(trap '' PIPE && tail -n +25001 "$work/more.csv" >&3) 2>/dev/null
-exec 3>&-
-wait $client
-status=$? ran="catfish import, its server killed"
-servers=$(printf ' %s ' "$servers" | sed "s/ $client / /")
-is "an import whose server is killed has no connection" status 3 \
-	err '^catfish.*: '
+killed_imports() {
+	start_server main
+	fill 1 $many
+	version=$(stat_of version)
+	catfish generate uniform --count 50000 --seed 1 >"$work/more.csv"
+	begin_import
+	sleep 0.3
+	stop_server $client KILL
+	exec 3>&-
+	eventually "a client killed in its import is forgotten" 1 stat_of clients
+	run catfish query --bbox $everything --count
+	is "its import is not visible" status 0 out $many
+	claim "nor is there a new version" \
+		"$([ "$(stat_of version)" = "$version" ] || echo "there is")"
+	run catfish import --append "$work/more.csv"
+	is "another import is taken" status 0
+	run catfish query --bbox $everything --count
+	is "and is visible, all of it" status 0 out $((many + 50000))
+
+	begin_import
+	sleep 0.3
+	stop_server "$pid" KILL
+	(trap '' PIPE && tail -n +25001 "$work/more.csv" >&3) 2>/dev/null
+	exec 3>&-
+	wait $client
+	status=$? ran="catfish import, its server killed"
+	servers=$(printf ' %s ' "$servers" | sed "s/ $client / /")
+	is "an import whose server is killed has no connection" status 3 \
+		err '^catfish.*: '
+}
+
+killed_while_asked
+[ -n "$rdma" ] || stopped_while_asked
+killed_while_written
+[ -n "$rdma" ] || killed_while_saving
+killed_clients
+[ -n "$rdma" ] || killed_imports
 
 finish
