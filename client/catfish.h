@@ -500,8 +500,11 @@ struct catfish_heartbeat {
 	uint64_t version; /* of the tree */
 	uint64_t lease_ns;
 	double utilisation; /* of the worker threads, 0 to 1 */
-	uint32_t queued;    /* connections and jobs that wait for a thread */
-	int draining;	    /* the server is about to end */
+	/* What the network devices send, of what their links can carry, 0 to
+	 * 1; negative where that is not known. */
+	double link_load;
+	uint32_t queued; /* connections and jobs that wait for a thread */
+	int draining;	 /* the server is about to end */
 };
 
 /* CATFISH_ERROR_UNSUPPORTED over tcp, which has none. */

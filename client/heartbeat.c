@@ -55,6 +55,9 @@ int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
 		.version = beat.version,
 		.lease_ns = beat.lease_ns,
 		.utilisation = (double)beat.utilisation_ppm / 1e6,
+		.link_load = beat.transmit_ppm == WIRE_TRANSMIT_UNKNOWN
+				     ? -1
+				     : (double)beat.transmit_ppm / 1e6,
 		.queued = beat.queued,
 		.draining = beat.draining != 0,
 	};

@@ -10,26 +10,37 @@
 #include "base/program.h"
 #include "tools/server.h"
 
-enum { HEAD_LINES = 20 }; /* between two heads of the table */
+enum {
+	HEAD_LINES = 20, /* between two heads of the table */
+	LOAD_SIZE = 16,
+};
 
 static void show_text(const struct catfish_heartbeat *beat, uint64_t line)
 {
+	char load[LOAD_SIZE] = "?";
+
+	if (beat->link_load >= 0)
+		snprintf(load, sizeof(load), "%.1f %%", 100 * beat->link_load);
 	if (line % HEAD_LINES == 0)
-		printf("%10s %12s %7s %7s\n", "heartbeat", "version", "busy",
-		       "queued");
-	printf("%10" PRIu64 " %12" PRIu64 " %5.1f %% %7" PRIu32 "%s\n",
-	       beat->beat, beat->version, 100 * beat->utilisation, beat->queued,
-	       beat->draining ? "  ending" : "");
+		printf("%10s %12s %7s %7s %7s\n", "heartbeat", "version",
+		       "busy", "link", "queued");
+	printf("%10" PRIu64 " %12" PRIu64 " %5.1f %% %7s %7" PRIu32 "%s\n",
+	       beat->beat, beat->version, 100 * beat->utilisation, load,
+	       beat->queued, beat->draining ? "  ending" : "");
 }
 
 static void show_json(const struct catfish_heartbeat *beat)
 {
+	char load[LOAD_SIZE] = "null";
+
+	if (beat->link_load >= 0)
+		snprintf(load, sizeof(load), "%.6f", beat->link_load);
 	printf("{\"beat\":%" PRIu64 ",\"version\":%" PRIu64
 	       ",\"lease_s\":%" PRIu64 ".%09" PRIu64
-	       ",\"utilisation\":%.6f,\"queued\":%" PRIu32
+	       ",\"utilisation\":%.6f,\"link_load\":%s,\"queued\":%" PRIu32
 	       ",\"draining\":%s}\n",
 	       beat->beat, beat->version, beat->lease_ns / NS_PER_S,
-	       beat->lease_ns % NS_PER_S, beat->utilisation, beat->queued,
+	       beat->lease_ns % NS_PER_S, beat->utilisation, load, beat->queued,
 	       beat->draining ? "true" : "false");
 }
 

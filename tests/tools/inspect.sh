@@ -41,12 +41,12 @@ is "stat works over tcp" status 0 has '^items +5000$'
 
 run catfish stat --watch --interval 500ms --times 3 -o jsonl
 is "the load is shown live" status 0 err "" \
-	has '^{"beat":[0-9]+,"version":[0-9]+,"lease_s":0.05[0-9]*,"utilisation":[01]\.[0-9]+,"queued":[0-9]+,"draining":false}$'
+	has '^{"beat":[0-9]+,"version":[0-9]+,"lease_s":0.05[0-9]*,"utilisation":[01]\.[0-9]+,"link_load":(null|[01]\.[0-9]+),"queued":[0-9]+,"draining":false}$'
 claim "as often as wanted" "$([ "$(wc -l <"$work/out")" = 3 ] || echo no)"
 claim "by other heartbeats" "$(
 	[ "$(cut -d, -f1 "$work/out" | sort -u | wc -l)" -gt 1 ] || echo no)"
 run catfish stat --watch --interval 1ms --times 21
-is "in a table, too" status 0 err "" has '^ *heartbeat ' has ' % +[0-9]+$'
+is "in a table, too" status 0 err "" has '^ *heartbeat ' has ' % +([0-9.]+ %|[?]) +[0-9]+$'
 claim "whose head is shown again" \
 	"$([ "$(grep -c heartbeat "$work/out")" = 2 ] || echo no)"
 if [ "$network" = "$tcp" ]; then
