@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck disable=SC2154,SC1091
 #
-# catfish doctor on a machine with two real devices.  Prints TAP.
+# catfish doctor on a machine with two real devices and two NUMA nodes, as
+# verbs.sh starts it, and what a server makes of the memory there.  Prints TAP.
 
 . "${top_srcdir:-.}/tests/tools/lib.sh"
 
@@ -18,6 +19,7 @@ is "both devices are found, and verbs can be used" status 0 \
 	has '^  ok +port 1 is active on eth1' \
 	has '^  ok +GID [0-9]+ is 10\.77\.0\.1, RoCE v2$' \
 	has '^  ok +this user may open /dev/infiniband/rdma_cm$' \
+	has "^  note +it doesn't tell which of the 2 NUMA nodes it is on" \
 	has '^verbs:// can be used here' err ""
 
 ulimit -S -l 64
@@ -42,11 +44,44 @@ await() {
 	done
 }
 
+huge_pages() { # huge_pages COUNT
+	echo "$1" >/proc/sys/vm/nr_hugepages
+}
+
+# pages_of SIZE: what a server that is READ by a device gets its region in.
+pages_of() {
+	start_server paged --memory "$1"
+	run catfish query --bbox -1,-1,2,2 --count --policy offload \
+		--server "$network"
+	stop_server "$pid"
+	sed -n 's/.* pages=\([^ ]*\) .*/\1/p' "$work/paged.ready" >"$work/pages"
+}
+
+had=$(cat /proc/sys/vm/nr_hugepages)
+huge_pages 32
+run catfish doctor --memory 64M
+is "huge pages that suffice are seen" status 0 \
+	has '^  ok +64\.0 MiB are free for a region of 64\.0 MiB'
+pages_of 64M
+is "a region on huge pages can be READ" status 0 out 0
+claim "and is on such" "$(grep -vx 2MiB "$work/pages")"
+huge_pages 8
+run catfish doctor --memory 64M
+is "too few are noted, with what gets them" status 0 \
+	has '^  note +16\.0 MiB are free; a region of 64\.0 MiB would' \
+	has '^ +sysctl vm\.nr_hugepages=32$'
+pages_of 64M
+is "a region on small pages can be READ" status 0 out 0
+claim "and is on such, too" "$(grep -vx 4KiB "$work/pages")"
+huge_pages "$had"
+
 ip addr del 10.77.0.2/24 dev eth1
+ip addr del fd77::2/64 dev eth1
 await 'ip addr add'
 is "a device without an IP address is found" status 1 \
 	has '^ +ip addr add ADDRESS/PREFIX dev eth1$'
 ip addr add 10.77.0.2/24 dev eth1
+"$top_srcdir/tests/softroce/link-routes"
 ip link set eth1 down
 await 'is not active'
 is "and ports that are down" status 1 has 'port 1 is not active but DOWN' \

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck disable=SC2154,SC1091
 #
-# A link that goes down, or that loses everything without a word, is noticed;
-# what was acknowledged is there, and once the link is back clients are served
+# A link that goes down, or that loses everything without a word, is noticed, as
+# late as a server was told to wait; what was acknowledged is there, and once the link is back clients are served
 # again.  Prints TAP.
 
 . "${top_srcdir:-.}/tests/tools/lib.sh"
@@ -113,16 +113,21 @@ make_anew() {
 }
 
 declare -A pid_of
-start_server searched
+start_server patient --memory 16M --link-timeout 600s
+patient=$network patient_shm=$shm
+start_server searched --memory 16M
 searched=$network searched_shm=$shm
-start_server written
+start_server written --memory 16M
 written=$network written_shm=$shm
 "$loop_client" --write --count $items "$searched_shm" 1 >/dev/null || exit 99
 
 begin_searches
 begin writer --write "$written" 1000000
+begin waited_for --write "$patient" 1000000
 tc qdisc replace dev eth1 root netem loss 100%
 noticed "the link loses everything"
+claim "a server that was told to wait longer does" \
+	"$([ "$(clients_of "$patient_shm")" = 1 ] || echo "it has none")"
 compare_with_acknowledged
 claim "what was acknowledged before is there, once" "$why"
 tc qdisc del dev eth1 root
