@@ -2,14 +2,33 @@
 
 /* What only verbs does: keys that open nothing else, as the device sees to it.
  * The links here do what fabric/verbs_link.c never does; what is refused ends
- * the link of who tried, and no other. */
+ * the link of who tried, and no other.  With WITHOUT_WINDOWS the device is one
+ * that has no memory windows, so that each link has a protection domain. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/random.h"
 #include "fabric/verbs_link.h"
 #include "tests/fabric/pair.h"
+
+#ifdef WITHOUT_WINDOWS
+/* The linker puts this in the place of ibv_query_device(). */
+int __real_ibv_query_device(struct ibv_context *context,
+			    struct ibv_device_attr *limits);
+int __wrap_ibv_query_device(struct ibv_context *context,
+			    struct ibv_device_attr *limits);
+
+int __wrap_ibv_query_device(struct ibv_context *context,
+			    struct ibv_device_attr *limits)
+{
+	int number = __real_ibv_query_device(context, limits);
+
+	limits->device_cap_flags &= ~(unsigned)IBV_DEVICE_MEM_WINDOW_TYPE_2B;
+	return number;
+}
+#endif
 
 static struct place place;
 /* The offender, and one who has done nothing. */
@@ -68,6 +87,21 @@ static void write_by(uint32_t key, uint32_t offset)
 	ck_assert_int_eq(fabric_write(client, offset, bytes, sizeof(bytes), 1),
 			 0);
 }
+
+START_TEST(inboxes_are_opened_by_windows_where_there_are_any)
+{
+#ifdef WITHOUT_WINDOWS
+	ck_assert_ptr_null(verbs_link_of(server)->window);
+	ck_assert_ptr_ne(verbs_link_of(server)->domain->pd,
+			 verbs_link_of(other_server)->domain->pd);
+#else
+	ck_assert_ptr_nonnull(verbs_link_of(server)->window);
+	ck_assert_ptr_eq(verbs_link_of(server)->domain,
+			 verbs_link_of(other_server)->domain);
+#endif
+	check_other_is_well();
+}
+END_TEST
 
 START_TEST(the_key_of_another_client_opens_nothing)
 {
@@ -154,6 +188,97 @@ START_TEST(an_inbox_cannot_be_read)
 }
 END_TEST
 
+/* --- Anything of this, again and again ---------------------------------- */
+
+static void read_by(uint32_t key, uint64_t offset, uint32_t size)
+{
+	static uint8_t bytes[4096];
+	const struct fabric_read read = {offset, bytes, size};
+
+	verbs_link_of(client)->region_size = UINT64_MAX;
+	verbs_link_of(client)->region_key = key;
+	ck_assert_int_eq(fabric_read(client, &read, 1, 0), 0);
+}
+
+/* A key that is nobody's, or the one that was somebody's before, or that of
+ * another link or of the other thing. */
+static uint32_t wrong_key(struct random *random, uint32_t old, bool is_read)
+{
+	const struct verbs_link *own = verbs_link_of(client);
+	const struct verbs_link *other = verbs_link_of(other_client);
+	uint32_t right = is_read ? own->region_key : own->peer_key;
+	const uint32_t keys[] = {
+		(uint32_t)random_next(random),
+		right + 1 + (uint32_t)random_below(random, 300),
+		is_read ? own->peer_key : own->region_key,
+		other->peer_key,
+		old,
+	};
+	uint32_t key = keys[random_below(random, 5)];
+
+	return key == right ? ~right : key;
+}
+
+static void offend(struct random *random, uint32_t old)
+{
+	uint32_t size = 1 + (uint32_t)random_below(random, 4096);
+
+	switch (random_below(random, 4)) {
+	case 0:
+		write_by(wrong_key(random, old, false),
+			 (uint32_t)random_below(random, TEST_INBOX_SERVER));
+		break;
+	case 1:
+		read_by(wrong_key(random, old, true),
+			random_below(random, TEST_REGION_SIZE), size);
+		break;
+	case 2: /* at least one byte beyond */
+		read_by(verbs_link_of(client)->region_key,
+			TEST_REGION_SIZE + 1 - size +
+				(random_next(random) >>
+				 random_below(random, 64)),
+			size);
+		break;
+	default:
+		client->peer_inbox_size = UINT32_MAX;
+		write_by(verbs_link_of(client)->peer_key,
+			 TEST_INBOX_SERVER - 299 +
+				 (uint32_t)random_below(random, 1 << 20));
+		break;
+	}
+}
+
+static int try_count(void)
+{
+	return getenv("CATFISH_TEST_LONG") ? 10000 : 10;
+}
+
+START_TEST(whatever_is_tried_is_refused_and_disturbs_nobody)
+{
+	uint8_t *before = malloc(TEST_REGION_SIZE);
+	struct random random;
+	uint32_t size, old = 0;
+	const uint8_t *inbox = fabric_inbox(other_server, &size);
+
+	memcpy(before, place.memory, TEST_REGION_SIZE);
+	random_seed(&random, 1);
+	for (int i = 0; i < try_count(); i++) {
+		uint32_t key = verbs_link_of(client)->peer_key;
+		offend(&random, old);
+		check_refused();
+		check_other_is_well();
+		old = key;
+		fabric_close(client);
+		fabric_close(server);
+		connect_pair(&place, &server, &client);
+	}
+	ck_assert_mem_eq(before, place.memory, TEST_REGION_SIZE);
+	for (uint32_t i = sizeof("well"); i < size; i++)
+		ck_assert_uint_eq(inbox[i], 0);
+	free(before);
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	*why = why_no_fabric("verbs");
@@ -161,9 +286,11 @@ Suite *test_suite(const char **why)
 		return NULL;
 	Suite *suite = suite_create("verbs");
 	TCase *keys = tcase_create("keys");
+	TCase *all = tcase_create("anything");
 
 	tcase_add_checked_fixture(keys, set_up, tear_down);
 	tcase_set_timeout(keys, 120);
+	tcase_add_test(keys, inboxes_are_opened_by_windows_where_there_are_any);
 	tcase_add_test(keys, the_key_of_another_client_opens_nothing);
 	tcase_add_test(keys,
 		       the_key_of_the_memory_behind_a_window_opens_nothing);
@@ -174,5 +301,9 @@ Suite *test_suite(const char **why)
 		keys, a_read_out_of_the_region_is_refused_by_the_device, 0, 4);
 	tcase_add_test(keys, an_inbox_cannot_be_read);
 	suite_add_tcase(suite, keys);
+	tcase_add_checked_fixture(all, set_up, tear_down);
+	tcase_set_timeout(all, 7200);
+	tcase_add_test(all, whatever_is_tried_is_refused_and_disturbs_nobody);
+	suite_add_tcase(suite, all);
 	return suite;
 }
