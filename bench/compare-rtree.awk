@@ -8,15 +8,6 @@
 # time of a program divided by that of 'base' in the same round.  Fails when
 # hits or checksums differ where they must not.
 
-# The value of a key in the JSON of this line.
-function value(key,  v) {
-	v = $0
-	if (!sub(".*\"" key "\":\"?", "", v))
-		return ""
-	sub("[\",}].*", "", v)
-	return v
-}
-
 # All ways to search find the same, and so does whatever finds the nearest; a
 # delete finds every item.
 function check(phase,  kind, key, found) {
@@ -38,17 +29,6 @@ function check(phase,  kind, key, found) {
 function base_phase(phase) {
 	sub(/^group/, "search", phase)
 	return phase
-}
-
-function median(values, count,  i, j, t) {
-	for (i = 2; i <= count; i++)
-		for (j = i; j > 1 && values[j - 1] > values[j]; j--) {
-			t = values[j]; values[j] = values[j - 1]
-			values[j - 1] = t
-		}
-	if (count % 2)
-		return values[(count + 1) / 2]
-	return (values[count / 2] + values[count / 2 + 1]) / 2
 }
 
 # Gathers one row's times, sorted, in 'times' and its ratios in 'ratios'.

@@ -7,27 +7,6 @@
 # a table, and JSON lines in the file that 'json' names, if any.  A ratio is the
 # searches per second of a service divided by those of 'base' in the same round.
 
-# The value of a key in the JSON of this line.
-function value(key,  v) {
-	v = $0
-	if (!sub(".*\"" key "\":\"?", "", v))
-		return ""
-	sub("[\",}].*", "", v)
-	return v
-}
-
-# Sorts, and returns the median.
-function median(values, count,  i, j, t) {
-	for (i = 2; i <= count; i++)
-		for (j = i; j > 1 && values[j - 1] > values[j]; j--) {
-			t = values[j]; values[j] = values[j - 1]
-			values[j - 1] = t
-		}
-	if (count % 2)
-		return values[(count + 1) / 2]
-	return (values[count / 2] + values[count / 2 + 1]) / 2
-}
-
 function print_row(setting, name,  r, rates, ratios, busy, rate, ratio, part) {
 	for (r = 1; r <= rounds; r++) {
 		rates[r] = ops[setting, name, r]
