@@ -182,6 +182,9 @@ INLINE void prefetch(const void *node, bool covered)
 			__builtin_prefetch(line + 64 * i);
 }
 
+/* Each level leaves at most all children but the one that is visited. */
+enum { VISITS_MAX = NODE_LEVEL_MAX * (NODE_LANES - 1) + NODE_LANES };
+
 /* What stands in files of its own; the second uses the first. */
 #include "rtree/kernel_walk.h"
 

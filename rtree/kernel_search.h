@@ -62,9 +62,6 @@ INLINE size_t visit_inner(const struct node *pages, const struct node *node,
 	       push_children(pages, node, bits & covered, true, top + pushed);
 }
 
-/* Each level leaves at most all children but the one that is visited. */
-enum { VISITS_MAX = NODE_LEVEL_MAX * (NODE_LANES - 1) + NODE_LANES };
-
 INLINE int search_for(enum relation relation, const struct node *pages,
 		      node_ref root, const struct rect *query,
 		      walk_found *found, void *context)

@@ -113,45 +113,150 @@ KERNEL_TARGET static int feed_walk(struct walk *walk,
 	return 0;
 }
 
+/* --- A walk through a region in memory ----------------------------------- */
+
+/* A node yet to be visited: where in the region it is, in whose low bits there
+ * is room for its level and for whether it is covered, and its ref. */
+struct place {
+	uint64_t value;
+	node_ref ref;
+};
+
+enum { PLACE_LEVEL_SHIFT = 1 };
+
+static_assert((NODE_LEVEL_MAX << PLACE_LEVEL_SHIFT | 1) < 64 &&
+		      RTREE_PAGE_SIZE % 64 == 0,
+	      "offsets of nodes leave room for a level");
+
+INLINE struct place place_make(node_ref ref, int level, bool covered)
+{
+	struct place place;
+
+	place.value = (uint64_t)node_ref_page(ref) * RTREE_PAGE_SIZE |
+		      (unsigned)level << PLACE_LEVEL_SHIFT | covered;
+	place.ref = ref;
+	return place;
+}
+
+INLINE const struct node *place_node(const struct node *pages,
+				     struct place place)
+{
+	const char *bytes = (const void *)pages;
+
+	return (const void *)(bytes + (place.value & ~UINT64_C(63)));
+}
+
+INLINE int place_level(struct place place)
+{
+	return place.value >> PLACE_LEVEL_SHIFT & NODE_LEVEL_MAX;
+}
+
+/* Whether this is the node that was wanted there: as is_wanted(). */
+INLINE bool place_holds(struct place place, const struct node *node,
+			struct header_word word)
+{
+	uint32_t page = (uint32_t)word.value, kind = (uint32_t)NODE_KIND << 8;
+	uint32_t differs = (page ^ node_ref_page(place.ref)) |
+			   ((uint32_t)(word.value >> 48) ^
+			    (kind | (unsigned)place_level(place))) |
+			   GUARD("birth", node_birth_kept(node->header.birth) ^
+						  node_ref_birth(place.ref));
+
+	return !differs && word_count(word) <= NODE_CAPACITY;
+}
+
+/* Pushes the children that 'bits' names; returns how many, or that one of them
+ * can't be. */
+INLINE int push_places(const struct node *pages, uint64_t page_count,
+		       const struct node *node, int level, uint64_t bits,
+		       bool covered, struct place *top)
+{
+	int count = 0;
+
+	for (; bits; bits &= bits - 1) {
+		/* Once, as for a header. */
+		node_ref ref = __atomic_load_n(
+			&node->child[__builtin_ctzll(bits)], __ATOMIC_RELAXED);
+		if (node_ref_page(ref) - UINT64_C(1) >= page_count - 1)
+			return walk_wrong_ref(ref, page_count);
+		top[count] = place_make(ref, level - 1, covered);
+		prefetch(place_node(pages, top[count++]), covered);
+	}
+	return count;
+}
+
+/* Pushes the children of an inner node that have to be visited. */
+INLINE int visit_places(const struct node *pages, uint64_t page_count,
+			const struct node *node, struct header_word word,
+			bool is_covered, enum relation relation,
+			const struct rect *query, struct place *top)
+{
+	unsigned count = word_count(word);
+	int level = word_level(word);
+	uint64_t covered;
+
+	if (is_covered)
+		return push_places(pages, page_count, node, level,
+				   first_bits(~UINT64_C(0), count), true, top);
+	uint64_t bits = select_children(node, count, relation, query, &covered);
+	int pushed = push_places(pages, page_count, node, level,
+				 bits & ~covered, false, top);
+	if (!covered || pushed < 0)
+		return pushed;
+	int more = push_places(pages, page_count, node, level, bits & covered,
+			       true, top + pushed);
+	return more < 0 ? more : pushed + more;
+}
+
+/* As search_for(), checking what it meets. */
 INLINE int run_relation(struct walk *walk, const struct node *pages,
 			enum relation relation, walk_found *found,
 			void *context)
 {
-	struct walk_wanted *stack = walk->stack;
-	size_t depth = walk->depth;
+	const struct rect *query = walk->query;
+	uint64_t page_count = walk->page_count;
+	node_ref root = walk->stack[0].ref;
+	struct place stack[VISITS_MAX];
 	uint64_t nodes = 0, leaves = 0;
+	size_t depth = 1;
 	int error = 0;
 
+	/* A level that no node can have is found wrong below. */
+	stack[0] = place_make(root, 0, false);
+	stack[0] = place_make(
+		root,
+		word_level(load_header_word(place_node(pages, stack[0]))) &
+			NODE_LEVEL_MAX,
+		false);
 	while (depth && !error) {
-		struct goal goal = goal_of(&stack[--depth]);
-		const struct node *node = &pages[node_ref_page(goal.ref)];
-		uint64_t hits;
-		bool is_leaf;
-		int count = step(walk, goal, relation, node, &hits, &is_leaf,
-				 stack + depth);
+		struct place place = stack[--depth];
+		const struct node *node = place_node(pages, place);
+		struct header_word word = load_header_word(node);
+		bool is_covered = place.value & 1;
+
 		nodes++;
-		if (is_leaf) {
+		if (__builtin_expect(!place_holds(place, node, word), 0)) {
+			error = walk_wrong_node(place.ref, place_level(place),
+						&node->header);
+		} else if (word_level(word) == 0) {
 			leaves++;
-			error = hits ? found(context, node, hits) : count;
-			continue;
-		}
-		if (count < 0) {
-			error = count;
-			break;
-		}
-		/* All of them are on pages of their own. */
-		depth += (size_t)count;
-		if (nodes + depth > walk->page_count) {
-			error = walk_endless();
-			break;
-		}
-		if (depth + NODE_LANES > walk->capacity) {
-			walk->depth = depth;
-			error = walk_grow(walk);
-			stack = walk->stack;
+			uint64_t hits =
+				search_leaf(node, word_count(word), is_covered,
+					    relation, query);
+			if (hits)
+				error = found(context, node, hits);
+		} else {
+			int pushed = visit_places(pages, page_count, node, word,
+						  is_covered, relation, query,
+						  stack + depth);
+			/* All of them are on pages of their own. */
+			if (pushed < 0)
+				error = pushed;
+			else if (nodes + (depth += (size_t)pushed) > page_count)
+				error = walk_endless();
 		}
 	}
-	walk->depth = depth;
+	walk->depth = 0;
 	walk->nodes += nodes;
 	walk->leaves += leaves;
 	return error;
@@ -160,7 +265,6 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 KERNEL_TARGET static int run_walk(struct walk *walk, const struct node *pages,
 				  walk_found *found, void *context)
 {
-	walk->pages = pages;
 	/* The relation that most ask for has a loop of its own. */
 	return walk->relation == RELATION_INTERSECTS
 		       ? run_relation(walk, pages, RELATION_INTERSECTS, found,

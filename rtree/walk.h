@@ -85,7 +85,7 @@ struct walk_filtered walk_filter(const struct walk *walk,
  * ends the walk and is returned by it. */
 typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
 
-/* Feeds the walk to its end from the pages of a region in memory. */
+/* Does all of a walk that was just begun in the pages of a region in memory. */
 int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
 	     void *context);
 
