@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/guard.h"
 #include "client/call.h"
 #include "client/fetch.h"
 #include "client/offload.h"
@@ -93,7 +92,7 @@ int catfish_set_policy(struct catfish *c, enum catfish_policy policy,
 	return catfish_error_of(error);
 }
 
-int client_begin(const struct catfish *c)
+int client_begin_after_requests(const struct catfish *c)
 {
 	int error = client_begin_request(c);
 
@@ -124,7 +123,8 @@ int client_break(struct catfish *c, int error)
 	return error;
 }
 
-int client_check_version(struct catfish *c, uint64_t identity, uint64_t version)
+int client_refuse_version(struct catfish *c, uint64_t identity,
+			  uint64_t version)
 {
 	if (identity != c->server.identity)
 		return client_break(
@@ -132,13 +132,10 @@ int client_check_version(struct catfish *c, uint64_t identity, uint64_t version)
 				   "another server than the one connected to "
 				   "answered at %s; connect again",
 				   c->address));
-	if (GUARD("version", version < c->version))
-		return client_break(
-			c, err_set(ERR_PROTOCOL,
-				   "%s answered from version %" PRIu64
-				   " after it had answered from %" PRIu64,
-				   c->address, version, c->version));
-	return 0;
+	return client_break(c, err_set(ERR_PROTOCOL,
+				       "%s answered from version %" PRIu64
+				       " after it had answered from %" PRIu64,
+				       c->address, version, c->version));
 }
 
 static uint64_t cache_size(const struct catfish_options *options)

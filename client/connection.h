@@ -14,12 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/guard.h"
 #include "client/catfish.h"
 #include "client/policy.h"
 #include "fabric/fabric.h"
 #include "fabric/ring.h"
 #include "rtree/node.h"
 #include "rtree/root.h"
+#include "rtree/walk.h"
 #include "wire/message.h"
 
 /* Items of an answer that is not yet known to be right. */
@@ -54,6 +56,7 @@ struct catfish {
 	/* Offloading; see client/offload.h. */
 	enum catfish_offload offload;	/* never AUTO */
 	const struct root_page *region; /* mapped, or NULL */
+	struct walk_pages pages;	/* of it */
 	struct client_fetch *fetch;	/* to copy by, or NULL */
 	uint64_t cache_size;		/* 0: none */
 	struct gathering found;
@@ -66,7 +69,12 @@ struct catfish {
 
 /* Checks that 'c' can be used at all, and has no requests outstanding; the
  * second checks only the first. */
-int client_begin(const struct catfish *c);
+int client_begin_after_requests(const struct catfish *c);
+static inline int client_begin(const struct catfish *c)
+{
+	return c && !c->broken && !c->requests ? 0
+					       : client_begin_after_requests(c);
+}
 int client_begin_request(const struct catfish *c);
 
 /* Those of catfish_outstanding(), and the end of the connection for them. */
@@ -77,9 +85,18 @@ void client_requests_destroy(struct catfish *c);
 int client_break(struct catfish *c, int error);
 
 /* Checks what an answer says it comes from: the server that was connected to,
- * and a version that is not older than the last. */
-int client_check_version(struct catfish *c, uint64_t identity,
-			 uint64_t version);
+ * and a version that is not older than the last.  The second function says what
+ * is wrong. */
+int client_refuse_version(struct catfish *c, uint64_t identity,
+			  uint64_t version);
+static inline int client_check_version(struct catfish *c, uint64_t identity,
+				       uint64_t version)
+{
+	return identity != c->server.identity ||
+			       GUARD("version", version < c->version)
+		       ? client_refuse_version(c, identity, version)
+		       : 0;
+}
 
 /* The public error for one of base/err.h. */
 enum catfish_error catfish_error_of(int error);

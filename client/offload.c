@@ -19,7 +19,9 @@ enum {
 
 static int map_region(struct catfish *c);
 static int reserve(struct gathering *found, size_t more);
-static void hand_out(const struct catfish *c, const struct search *s);
+/* Not inline: most searches have nothing to hand out. */
+static __attribute__((noinline)) void hand_out(const struct catfish *c,
+					       const struct search *s);
 
 int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 {
@@ -47,7 +49,7 @@ int client_search_by_offload(struct catfish *c, struct search *s)
 	if (error)
 		return error;
 	client_note_offloaded(c, &s->answer);
-	if (s->found)
+	if (s->answer.count && s->found)
 		hand_out(c, s);
 	return 0;
 }
@@ -75,13 +77,6 @@ void client_report_offloaded(struct catfish *c)
 	 * that the server has gone. */
 	if (error && error != ERR_AGAIN)
 		client_break(c, error);
-}
-
-void client_gather_begin(struct catfish *c, struct search *s)
-{
-	c->found.count = 0;
-	s->answer.count = 0;
-	s->answer.truncated = 0;
 }
 
 int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
@@ -136,6 +131,8 @@ static int map_region(struct catfish *c)
 			       "shares",
 			       c->address);
 	c->region = region;
+	c->pages =
+		(struct walk_pages){(const void *)region, c->server.page_count};
 	return 0;
 }
 

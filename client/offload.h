@@ -54,7 +54,12 @@ int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
 void client_note_offloaded(struct catfish *c, struct catfish_answer *answer);
 
 /* Forgets what was gathered, to begin. */
-void client_gather_begin(struct catfish *c, struct search *s);
+static inline void client_gather_begin(struct catfish *c, struct search *s)
+{
+	c->found.count = 0;
+	s->answer.count = 0;
+	s->answer.truncated = 0;
+}
 
 /* Gathers the entries of a leaf that 'hits' has bits for, up to the limit.
  * Every rectangle is copied first and then tested: ERR_DAMAGED when it is no

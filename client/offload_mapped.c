@@ -28,31 +28,49 @@ struct errand {
 static client_mapped_walk search_mapped;
 static walk_found gather_leaf;
 
-static int try_mapped(struct catfish *c, struct catfish_answer *answer,
-		      client_mapped_walk *walk, void *context);
+static int try_again(struct catfish *c, struct catfish_answer *answer,
+		     client_mapped_walk *walk, void *context);
 static int vouch(struct catfish *c, const struct root *root);
+
+/* Once for each walk: the compiler then knows which it is. */
+static inline __attribute__((always_inline)) int
+try_mapped(struct catfish *c, struct catfish_answer *answer,
+	   client_mapped_walk *walk, void *context);
 
 int client_search_mapped(struct catfish *c, struct search *s)
 {
 	struct errand errand = {c, s};
 
-	return client_walk_mapped(c, &s->answer, search_mapped, &errand);
+	int error = try_mapped(c, &s->answer, search_mapped, &errand);
+	return error != ERR_AGAIN
+		       ? error
+		       : try_again(c, &s->answer, search_mapped, &errand);
 }
 
 int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
 		       client_mapped_walk *walk, void *context)
 {
+	int error = try_mapped(c, answer, walk, context);
+
+	return error != ERR_AGAIN ? error : try_again(c, answer, walk, context);
+}
+
+/* After a first try that failed. */
+static int try_again(struct catfish *c, struct catfish_answer *answer,
+		     client_mapped_walk *walk, void *context)
+{
 	int error = ERR_AGAIN;
 
-	for (int i = 0; error == ERR_AGAIN && i < TRIES_MAX; i++) {
+	answer->lease_expiries++;
+	for (int i = 1; error == ERR_AGAIN && i < TRIES_MAX; i++) {
 		error = try_mapped(c, answer, walk, context);
 		answer->lease_expiries += error == ERR_AGAIN;
 	}
 	return error;
 }
 
-static int try_mapped(struct catfish *c, struct catfish_answer *answer,
-		      client_mapped_walk *walk, void *context)
+static inline int try_mapped(struct catfish *c, struct catfish_answer *answer,
+			     client_mapped_walk *walk, void *context)
 {
 	struct root root;
 
@@ -60,7 +78,7 @@ static int try_mapped(struct catfish *c, struct catfish_answer *answer,
 	int error = client_check_version(c, root.identity, root.version);
 	if (error)
 		return error;
-	answer->identity = root.identity;
+	answer->identity = c->server.identity;
 	answer->version = root.version;
 
 	/* A node that can't be right is no damage if its page was reused
@@ -75,21 +93,17 @@ static int try_mapped(struct catfish *c, struct catfish_answer *answer,
 static int search_mapped(void *context, const struct root *root)
 {
 	struct errand *errand = context;
-	struct catfish *c = errand->c;
 	struct search *s = errand->s;
-	struct walk walk;
+	struct walk_visited visited;
 
-	client_gather_begin(c, s);
-	int error = walk_begin(&walk, &s->box, s->relation, root->ref,
-			       c->server.page_count);
-	if (error)
-		return error;
+	client_gather_begin(errand->c, s);
 	/* The walk goes to no page that the region doesn't have. */
-	error = walk_run(&walk, (const void *)c->region, gather_leaf, errand);
-	s->answer.nodes += walk.nodes;
-	s->answer.read_bytes += walk.leaves * RTREE_PAGE_SIZE +
-				(walk.nodes - walk.leaves) * RTREE_INNER_SIZE;
-	walk_end(&walk);
+	int error = walk_run(&errand->c->pages, root->ref, &s->box, s->relation,
+			     gather_leaf, errand, &visited);
+	s->answer.nodes = visited.nodes;
+	s->answer.read_bytes =
+		visited.leaves * RTREE_PAGE_SIZE +
+		(visited.nodes - visited.leaves) * RTREE_INNER_SIZE;
 	return error == ALL_GATHERED ? 0 : error;
 }
 

@@ -66,6 +66,17 @@ int client_policy_set(struct catfish *c, enum catfish_policy policy,
 void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 		   struct client_choice *choice);
 
+/* Whether there is no choice, and searches are always offloaded.  Instead of
+ * client_choose() and client_chosen(), it only counts the search. */
+static inline bool client_always_offloads(struct client_policy *policy)
+{
+	if (policy->policy != CATFISH_POLICY_OFFLOAD)
+		return false;
+	policy->searches++;
+	policy->path = ADAPTIVE_OFFLOAD;
+	return true;
+}
+
 /* That search is over. */
 void client_chosen(struct catfish *c, const struct client_choice *choice);
 

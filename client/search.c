@@ -22,7 +22,11 @@ struct store {
 static catfish_found store_item;
 static int run(struct catfish *c, const struct catfish_query *query,
 	       struct search *s, struct catfish_answer *answer);
-static int search(struct catfish *c, struct search *s, uint64_t now_ns);
+static int search_metered(struct catfish *c, struct search *s,
+			  struct catfish_answer *answer);
+static int choose_and_search(struct catfish *c, struct search *s,
+			     uint64_t now_ns);
+static inline int search(struct catfish *c, struct search *s, uint64_t now_ns);
 
 int catfish_search(struct catfish *c, const struct catfish_query *query,
 		   catfish_found *found, void *context,
@@ -34,7 +38,8 @@ int catfish_search(struct catfish *c, const struct catfish_query *query,
 		return catfish_error_of(err_set(
 			ERR_USAGE, "catfish_search() needs a function to call; "
 				   "catfish_count() needs none"));
-	return catfish_error_of(run(c, query, &s, answer));
+	int error = run(c, query, &s, answer);
+	return error ? (int)catfish_error_of(error) : CATFISH_OK;
 }
 
 int catfish_search_into(struct catfish *c, const struct catfish_query *query,
@@ -86,13 +91,17 @@ static int run(struct catfish *c, const struct catfish_query *query,
 		error = client_search_take_query(query, s);
 	if (error)
 		return error;
-	if (!answer)
-		return search(c, s, 0);
-
 	/* Only who asks for what it took pays for the clock. */
+	return answer ? search_metered(c, s, answer) : search(c, s, 0);
+}
+
+static int search_metered(struct catfish *c, struct search *s,
+			  struct catfish_answer *answer)
+{
 	struct client_meter meter;
+
 	client_meter_begin(c, &meter);
-	error = search(c, s, meter.begun_ns);
+	int error = search(c, s, meter.begun_ns);
 	if (error)
 		return error;
 	client_meter_end(c, &meter, &s->answer);
@@ -139,12 +148,22 @@ int client_search_take_query(const struct catfish_query *query,
 	static_assert(sizeof(s->box) == sizeof(query->box), "a rectangle");
 	memcpy(&s->box, query->box, sizeof(s->box));
 	s->limit = s->found ? query->limit : 0;
-	int error = parse_check_rect(&s->box);
-	return error ? err_prefix(error, "the query's rectangle") : 0;
+	return rect_valid(&s->box) ? 0
+				   : err_prefix(parse_check_rect(&s->box),
+						"the query's rectangle");
 }
 
 /* 'now_ns' is the time, or 0. */
-static int search(struct catfish *c, struct search *s, uint64_t now_ns)
+static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
+{
+	if (!client_always_offloads(&c->policy))
+		return choose_and_search(c, s, now_ns);
+	int error = client_search_by_offload(c, s);
+	return error == ERR_AGAIN ? client_search_by_messaging(c, s) : error;
+}
+
+static int choose_and_search(struct catfish *c, struct search *s,
+			     uint64_t now_ns)
 {
 	struct client_choice choice;
 	int error = ERR_AGAIN;

@@ -34,8 +34,10 @@ struct kernel {
 
 	int (*feed)(struct walk *walk, const struct walk_wanted *wanted,
 		    const struct node *node, uint64_t *hits);
-	int (*run)(struct walk *walk, const struct node *pages,
-		   walk_found *found, void *context);
+	int (*run)(const struct walk_pages *pages, node_ref root,
+		   const struct rect *query, enum relation relation,
+		   walk_found *found, void *context,
+		   struct walk_visited *visited);
 
 	/* rtree_search() and rtree_search_group(): of pages that only this
 	 * process writes. */

@@ -151,6 +151,16 @@ INLINE int place_level(struct place place)
 	return place.value >> PLACE_LEVEL_SHIFT & NODE_LEVEL_MAX;
 }
 
+/* A root says its level itself; one that no node can have is found wrong when
+ * the root is visited. */
+INLINE struct place place_of_root(const struct node *pages, node_ref root)
+{
+	struct place place = place_make(root, 0, false);
+	int level = word_level(load_header_word(place_node(pages, place)));
+
+	return place_make(root, level & NODE_LEVEL_MAX, false);
+}
+
 /* Whether this is the node that was wanted there: as is_wanted(). */
 INLINE bool place_holds(struct place place, const struct node *node,
 			struct header_word word)
@@ -209,27 +219,23 @@ INLINE int visit_places(const struct node *pages, uint64_t page_count,
 }
 
 /* As search_for(), checking what it meets. */
-INLINE int run_relation(struct walk *walk, const struct node *pages,
-			enum relation relation, walk_found *found,
-			void *context)
+INLINE int run_relation(const struct walk_pages *region, node_ref root,
+			const struct rect *query, enum relation relation,
+			walk_found *found, void *context,
+			struct walk_visited *visited)
 {
-	const struct rect *query = walk->query;
-	uint64_t page_count = walk->page_count;
-	node_ref root = walk->stack[0].ref;
+	const struct node *pages = region->first;
+	uint64_t page_count = region->count;
 	struct place stack[VISITS_MAX];
 	uint64_t nodes = 0, leaves = 0;
 	size_t depth = 1;
 	int error = 0;
 
-	/* A level that no node can have is found wrong below. */
-	stack[0] = place_make(root, 0, false);
-	stack[0] = place_make(
-		root,
-		word_level(load_header_word(place_node(pages, stack[0]))) &
-			NODE_LEVEL_MAX,
-		false);
+	stack[0] = place_of_root(pages, root);
 	while (depth && !error) {
-		struct place place = stack[--depth];
+		struct place place;
+		place.value = stack[--depth].value;
+		place.ref = stack[depth].ref;
 		const struct node *node = place_node(pages, place);
 		struct header_word word = load_header_word(node);
 		bool is_covered = place.value & 1;
@@ -256,19 +262,20 @@ INLINE int run_relation(struct walk *walk, const struct node *pages,
 				error = walk_endless();
 		}
 	}
-	walk->depth = 0;
-	walk->nodes += nodes;
-	walk->leaves += leaves;
+	visited->nodes = nodes;
+	visited->leaves = leaves;
 	return error;
 }
 
-KERNEL_TARGET static int run_walk(struct walk *walk, const struct node *pages,
-				  walk_found *found, void *context)
+KERNEL_TARGET static int run_walk(const struct walk_pages *pages, node_ref root,
+				  const struct rect *query,
+				  enum relation relation, walk_found *found,
+				  void *context, struct walk_visited *visited)
 {
 	/* The relation that most ask for has a loop of its own. */
-	return walk->relation == RELATION_INTERSECTS
-		       ? run_relation(walk, pages, RELATION_INTERSECTS, found,
-				      context)
-		       : run_relation(walk, pages, walk->relation, found,
-				      context);
+	return relation == RELATION_INTERSECTS
+		       ? run_relation(pages, root, query, RELATION_INTERSECTS,
+				      found, context, visited)
+		       : run_relation(pages, root, query, relation, found,
+				      context, visited);
 }

@@ -16,14 +16,18 @@
 
 /* grid_box() of two dimensions with all four coordinates at once: min x, min y,
  * max x, max y as integers.  A NaN becomes 0, as there: _mm256_max_pd() gives
- * its second operand then. */
+ * its second operand then.  Who asks has often just stored the rectangle corner
+ * by corner; a load of both at once would wait until these stores, and with
+ * them the search before, have left the processor's pipeline. */
 INLINE_X86 __m128i grid_box_2d(const struct node_header *header,
 			       const struct rect *rect)
 {
 	__m256d origin = _mm256_broadcast_pd((const void *)header->origin);
 	__m256d scale = _mm256_broadcast_pd((const void *)header->scale);
 	__m256d cells = _mm256_mul_pd(
-		_mm256_sub_pd(_mm256_loadu_pd(rect->min), origin), scale);
+		_mm256_sub_pd(_mm256_loadu2_m128d(rect->max, rect->min),
+			      origin),
+		scale);
 
 	cells = _mm256_max_pd(cells, _mm256_setzero_pd());
 	cells = _mm256_min_pd(cells, _mm256_set1_pd(GRID_CELLS - 1));

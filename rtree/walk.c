@@ -72,16 +72,22 @@ struct walk_filtered walk_filter(const struct walk *walk,
 				      selection.possible & selection.certain};
 }
 
-int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
-	     void *context)
-{
-	return kernel->run(walk, pages, found, context);
-}
-
 void walk_end(struct walk *walk)
 {
 	if (walk->stack != walk->inline_stack)
 		free(walk->stack);
+}
+
+int walk_run(const struct walk_pages *pages, node_ref root,
+	     const struct rect *query, enum relation relation,
+	     walk_found *found, void *context, struct walk_visited *visited)
+{
+	if (!ref_in_range(root, pages->count)) {
+		*visited = (struct walk_visited){0};
+		return walk_wrong_ref(root, pages->count);
+	}
+	return kernel->run(pages, root, query, relation, found, context,
+			   visited);
 }
 
 int walk_grow(struct walk *walk)

@@ -85,10 +85,27 @@ struct walk_filtered walk_filter(const struct walk *walk,
  * ends the walk and is returned by it. */
 typedef int walk_found(void *context, const struct node *leaf, uint64_t hits);
 
-/* Does all of a walk that was just begun in the pages of a region in memory. */
-int walk_run(struct walk *walk, const struct node *pages, walk_found *found,
-	     void *context);
-
 void walk_end(struct walk *walk);
+
+/* --- In memory ---------------------------------------------------------- */
+
+/* Pages that a search may go to: those of a region that is mapped. */
+struct walk_pages {
+	const struct node *first;
+	uint64_t count;
+};
+
+/* What a search has visited. */
+struct walk_visited {
+	uint64_t nodes;
+	uint64_t leaves; /* of these */
+};
+
+/* A whole walk, from a root to the last leaf, through pages in memory that are
+ * trusted as little.  Sets '*visited' in any case.  ERR_DAMAGED, or what
+ * 'found' returned. */
+int walk_run(const struct walk_pages *pages, node_ref root,
+	     const struct rect *query, enum relation relation,
+	     walk_found *found, void *context, struct walk_visited *visited);
 
 #endif

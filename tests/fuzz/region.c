@@ -351,15 +351,12 @@ static void require_end(int error, uint64_t nodes, const struct image *image)
 static void walk_by_run(struct image *image, const struct rect *query,
 			enum relation relation)
 {
-	struct walk walk;
-	int error = walk_begin(&walk, query, relation, root_of(image),
-			       image->page_count);
+	const struct walk_pages pages = {image->pages, image->page_count};
+	struct walk_visited visited = {0};
+	int error = walk_run(&pages, root_of(image), query, relation,
+			     check_hits, image, &visited);
 
-	if (error)
-		return;
-	error = walk_run(&walk, image->pages, check_hits, image);
-	require_end(error, walk.nodes, image);
-	walk_end(&walk);
+	require_end(error, visited.nodes, image);
 }
 
 static void walk_by_feed(struct image *image, const struct rect *query,

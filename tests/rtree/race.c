@@ -193,15 +193,12 @@ static void gather(struct reader *r, struct answer *answer)
 static int walk_in_place(struct reader *r, struct answer *answer,
 			 const struct root *root)
 {
-	const struct node *pages = (const void *)r->race->root_page;
-	struct walk walk;
-	int error = walk_begin(&walk, &answer->query, answer->relation,
-			       root->ref, r->race->page_count);
+	const struct walk_pages pages = {(const void *)r->race->root_page,
+					 r->race->page_count};
+	struct walk_visited visited = {0};
+	int error = walk_run(&pages, root->ref, &answer->query,
+			     answer->relation, note_leaf, r, &visited);
 
-	if (error)
-		return error;
-	error = walk_run(&walk, pages, note_leaf, r);
-	walk_end(&walk);
 	if (!error)
 		gather(r, answer);
 	return error;

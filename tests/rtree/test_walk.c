@@ -162,20 +162,17 @@ START_TEST(a_walk_counts_its_nodes_and_leaves)
 	for (int i = 0; i < 5; i++) {
 		struct image image = make_image(SHAPE_UNIFORM, counts[i]);
 		struct model answer = {0};
-		struct walk walk;
+		struct walk_pages pages = {image.pages, image.page_count};
+		struct walk_visited visited = {0};
 		uint64_t leaves = counts[i] ? (counts[i] + 63) / 64 : 1;
-		ck_assert_int_eq(walk_begin(&walk, &everywhere,
-					    RELATION_INTERSECTS, image.root,
-					    image.page_count),
+		ck_assert_int_eq(walk_run(&pages, image.root, &everywhere,
+					  RELATION_INTERSECTS, model_add_hits,
+					  &answer, &visited),
 				 0);
-		ck_assert_int_eq(
-			walk_run(&walk, image.pages, model_add_hits, &answer),
-			0);
 		ck_assert_uint_eq(answer.count, counts[i]);
-		ck_assert_uint_eq(walk.leaves, leaves);
-		ck_assert_uint_ge(walk.nodes, leaves);
-		ck_assert_uint_lt(walk.nodes, leaves + 4);
-		walk_end(&walk);
+		ck_assert_uint_eq(visited.leaves, leaves);
+		ck_assert_uint_ge(visited.nodes, leaves);
+		ck_assert_uint_lt(visited.nodes, leaves + 4);
 		model_fini(&answer);
 		image_fini(&image);
 	}
@@ -192,15 +189,14 @@ static int give_up(void *context, const struct node *leaf, uint64_t hits)
 START_TEST(a_walk_ends_when_its_caller_has_enough)
 {
 	struct image image = make_image(SHAPE_UNIFORM, 5000);
-	struct walk walk;
+	struct walk_pages pages = {image.pages, image.page_count};
+	struct walk_visited visited = {0};
 	int calls = 0;
 
-	ck_assert_int_eq(walk_begin(&walk, &everywhere, RELATION_WITHIN,
-				    image.root, image.page_count),
-			 0);
-	ck_assert_int_eq(walk_run(&walk, image.pages, give_up, &calls), 42);
+	ck_assert_int_eq(walk_run(&pages, image.root, &everywhere,
+				  RELATION_WITHIN, give_up, &calls, &visited),
+			 42);
 	ck_assert_int_eq(calls, 3);
-	walk_end(&walk);
 	image_fini(&image);
 }
 END_TEST
@@ -219,15 +215,12 @@ static int count_hits(void *context, const struct node *leaf, uint64_t hits)
 static int search_by_run(const struct image *image)
 {
 	uint64_t count = 0;
-	struct walk walk;
-	int error = walk_begin(&walk, &everywhere, RELATION_INTERSECTS,
-			       image->root, image->page_count);
+	struct walk_pages pages = {image->pages, image->page_count};
+	struct walk_visited visited = {0};
+	int error = walk_run(&pages, image->root, &everywhere,
+			     RELATION_INTERSECTS, count_hits, &count, &visited);
 
-	if (error)
-		return error;
-	error = walk_run(&walk, image->pages, count_hits, &count);
-	ck_assert_uint_le(walk.nodes, image->page_count);
-	walk_end(&walk);
+	ck_assert_uint_le(visited.nodes, image->page_count);
 	return error;
 }
 
