@@ -45,6 +45,7 @@ static const struct parameter {
 	PARAMETER(responder_resources, 1, MOST),
 	PARAMETER(clients_per_host, 1, MOST),
 	PARAMETER(host_cores, 1, 1024),
+	PARAMETER(client_slice_ns, 0, MOST),
 	PARAMETER(client_message_ns, 0, MOST),
 	PARAMETER(client_wake_ns, 0, MOST),
 	PARAMETER(client_read_ns, 0, MOST),

@@ -31,6 +31,8 @@ struct parameters {
 
 	/* The clients. */
 	double clients_per_host, host_cores;
+	double client_slice_ns; /* for which one that waits awake keeps its core
+				   from the others; 0: it sleeps */
 	double client_message_ns; /* to send a request and take the answer */
 	double client_wake_ns;	  /* until a client that sleeps has woken up */
 	double client_read_ns;	  /* for each READ */
