@@ -43,7 +43,8 @@ static int take_options(struct run *run, int argc, char **argv);
 static int simulate(struct run *run);
 static int simulate_one(struct run *run);
 static int pass_time(struct run *run, struct model *model, uint64_t until_ns);
-static void report(const struct run *run, const struct model *model);
+static void report(const struct run *run, const struct model *model,
+		   uint64_t until_ns);
 
 int main(int argc, char **argv)
 {
@@ -102,7 +103,7 @@ static int simulate_one(struct run *run)
 		until_ns += run->every_ns ? run->every_ns : run->time_ns;
 		error = pass_time(run, model, until_ns);
 		if (!error)
-			report(run, model);
+			report(run, model, until_ns);
 	}
 	model_destroy(model);
 	return error;
@@ -124,7 +125,8 @@ static int pass_time(struct run *run, struct model *model, uint64_t until_ns)
 	return error;
 }
 
-static void report(const struct run *run, const struct model *model)
+static void report(const struct run *run, const struct model *model,
+		   uint64_t until_ns)
 {
 	struct model_result r;
 
@@ -136,6 +138,7 @@ static void report(const struct run *run, const struct model *model)
 	       adaptive_policy_name(run->model.controller.policy),
 	       run->model.clients, run->model.controller.seed,
 	       run->queries.scale, run->model.inserts);
+	printf(",\"until_ms\":%g", (double)until_ns / NS_PER_MS);
 	printf(",\"seconds\":%g,\"searches\":%" PRIu64
 	       ",\"throughput\":%.1f,\"insert_throughput\":%.1f"
 	       ",\"mean_us\":%.3f,\"p50_us\":%.3f,\"p99_us\":%.3f",

@@ -465,9 +465,20 @@ static void predict(const struct model *m, struct client *c)
 							: cost->filtered_bytes;
 }
 
+static double choose_ns(const struct model *m)
+{
+	enum adaptive_policy policy = m->options.controller.policy;
+
+	return policy == ADAPTIVE_POLICY_MESSAGING ||
+			       policy == ADAPTIVE_POLICY_OFFLOAD
+		       ? 0
+		       : m->p.client_choose_ns;
+}
+
 static void send_request(struct model *m, uint32_t i)
 {
-	double sent = compute(m, i, m->now_ns, m->p.client_message_ns / 2);
+	double sent = compute(m, i, m->now_ns,
+			      choose_ns(m) + m->p.client_message_ns / 2);
 	double bytes = sizeof(struct wire_header) + sizeof(struct wire_query);
 
 	sent = cross_host(m, i, false, sent, bytes, 1);
@@ -480,7 +491,7 @@ static void search_mapped(struct model *m, uint32_t i)
 
 	wait_for(m, i, STAGE_DONE,
 		 compute(m, i, m->now_ns,
-			 m->p.client_read_ns +
+			 choose_ns(m) + m->p.client_search_ns +
 				 cost->nodes * m->p.client_node_ns +
 				 cost->items * m->p.client_item_ns));
 }
@@ -509,10 +520,17 @@ static void plan_reads(struct model *m, uint32_t i)
 	c->rest_bytes = sizeof(struct root_record);
 	switch (m->options.cache) {
 	case MODEL_CACHE_NONE:
-		c->lists = inner_levels + 1;
-		c->list_bytes = (cost->inner * (double)RTREE_INNER_SIZE +
-				 cost->leaf_bytes) /
-				c->lists;
+		/* The root comes with the record, whole, as its level isn't
+		 * known before; again if it is another by then. */
+		c->rest_reads += 1;
+		c->rest_bytes += RTREE_PAGE_SIZE;
+		c->lists = inner_levels + (inserts > 0);
+		c->list_bytes =
+			c->lists ? ((cost->inner - 1.0) * RTREE_INNER_SIZE +
+				    (inserts > 0) * RTREE_PAGE_SIZE +
+				    cost->leaf_bytes) /
+					   c->lists
+				 : 0;
 		break;
 	case MODEL_CACHE_INNER:
 		c->rest_reads += cost->leaf_reads;
@@ -527,7 +545,9 @@ static void plan_reads(struct model *m, uint32_t i)
 	if (m->options.cache != MODEL_CACHE_NONE && inserts > 0)
 		for (unsigned level = 0; level < inner_levels; level++)
 			c->lists += !level || is_stale(c, inserts);
-	send_reads(m, i, m->now_ns);
+	send_reads(
+		m, i,
+		compute(m, i, m->now_ns, choose_ns(m) + m->p.client_search_ns));
 }
 
 /* READs of the list that go together: as many as may be under way. */

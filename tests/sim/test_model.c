@@ -164,10 +164,10 @@ START_TEST(round_trips_follow_from_outstanding_reads_and_the_cache)
 	about(r.round_trips, 2, 0.001);
 
 	options.parameters.responder_resources = 100;
-	options.cache = MODEL_CACHE_NONE; /* the record and four levels */
+	options.cache = MODEL_CACHE_NONE; /* the record with the root */
 	r = run(&options, 1e7);
-	about(r.round_trips, 5, 0.001);
-	about(r.read_bytes, 64 + 3 * RTREE_INNER_SIZE + 10 * RTREE_PAGE_SIZE,
+	about(r.round_trips, 4, 0.001);
+	about(r.read_bytes, 64 + 2 * RTREE_INNER_SIZE + 11 * RTREE_PAGE_SIZE,
 	      0.001);
 	options.cache = MODEL_CACHE_FILTERS;
 	r = run(&options, 1e7);
