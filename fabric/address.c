@@ -29,25 +29,33 @@ int fabric_address_parse(const char *text, struct fabric_address *address)
 	return rest ? parse_faulty(rest, address) : parse_plain(text, address);
 }
 
-/* "SEED:ADDRESS" or "SEED:N:ADDRESS" */
+/* "SEED:ADDRESS", "SEED:N:ADDRESS" or "SEED:@N:ADDRESS" */
 static int parse_faulty(const char *rest, struct fabric_address *address)
 {
 	uint64_t numbers[2] = {0, 0};
+	bool is_at = false;
 
-	for (int i = 0; i < 2 && *rest >= '0' && *rest <= '9'; i++) {
+	for (int i = 0; i < 2; i++) {
 		char *end;
+		is_at |= i == 1 && *rest == '@';
+		rest += i == 1 && *rest == '@';
+		if (*rest < '0' || *rest > '9')
+			break;
 		numbers[i] = strtoull(rest, &end, 10);
 		if (*end != ':')
-			return err_set(ERR_USAGE,
-				       "faulty:%.40s: want faulty:SEED:ADDRESS "
-				       "or faulty:SEED:N:ADDRESS",
-				       rest);
+			return err_set(
+				ERR_USAGE,
+				"faulty:%.40s: want faulty:SEED:ADDRESS, "
+				"faulty:SEED:N:ADDRESS or "
+				"faulty:SEED:@N:ADDRESS",
+				rest);
 		rest = end + 1;
 	}
 	int error = parse_plain(rest, address);
 	address->is_faulty = true;
 	address->seed = numbers[0];
-	address->operations_per_break = numbers[1];
+	*(is_at ? &address->break_at : &address->operations_per_break) =
+		numbers[1];
 	return error;
 }
 

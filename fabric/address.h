@@ -34,7 +34,8 @@ struct fabric_address {
 	char port[FABRIC_PORT_SIZE];	/* 0 to 65535, in decimal */
 	bool is_faulty;			/* fabric/faulty.c in between */
 	uint64_t seed;			/* of its faults */
-	uint64_t operations_per_break;	/* 0: it never breaks */
+	uint64_t operations_per_break;	/* 0: it never breaks so */
+	uint64_t break_at;		/* message; 0: it never breaks so */
 };
 
 /* ERR_USAGE when it can't be an address, ERR_UNSUPPORTED when it is one of a

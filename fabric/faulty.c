@@ -9,6 +9,12 @@
  * posted.  Announced WRITEs come late, though in order, as a reliable
  * connection has it.  If asked to, the link breaks at some random operation.
  *
+ * Or it breaks at a message that is named: the N-th that the links of one
+ * address send or receive, all together, so that it is one link that breaks,
+ * and those after it live.  Another address begins to count anew.  What was to
+ * be sent is lost then, or, by an odd seed, is the last that arrives; what came
+ * is lost.
+ *
  * The address says which numbers are drawn and how seldom the link breaks; a
  * seed of its own for each link makes it another one every time. */
 
@@ -47,6 +53,8 @@ struct faulty_link {
 	struct fabric_link *inner;
 	struct random random;
 	uint64_t operations_per_break; /* 0: never */
+	uint64_t break_at;	       /* message; 0: none */
+	bool delivers;		       /* that one, if it is sent */
 	int error;		       /* of the link, told from here on */
 	char text[256];		       /* and in words */
 	int ready_fd;		       /* always readable */
@@ -86,6 +94,30 @@ static int maybe_break(struct faulty_link *faulty)
 	    chance(faulty, faulty->operations_per_break))
 		note_error(faulty, err_set(ERR_CONNECTION, "the link broke"));
 	return faulty->error ? fail(faulty) : 0;
+}
+
+/* Messages of the links that break at a message. */
+static _Atomic uint64_t messages;
+
+static void count_messages_of(const struct fabric_address *address)
+{
+	static _Atomic uint64_t last_seed, last_break_at;
+
+	if (address->break_at &&
+	    (atomic_exchange(&last_seed, address->seed) != address->seed ||
+	     atomic_exchange(&last_break_at, address->break_at) !=
+		     address->break_at))
+		atomic_store(&messages, 0);
+}
+
+/* Whether this message is the one to break at; the link is broken then. */
+static bool breaks_at_message(struct faulty_link *faulty)
+{
+	if (!faulty->break_at ||
+	    atomic_fetch_add(&messages, 1) + 1 != faulty->break_at)
+		return false;
+	note_error(faulty, err_set(ERR_CONNECTION, "the link broke"));
+	return true;
 }
 
 /* --- Tearing READs ------------------------------------------------------ */
@@ -281,7 +313,7 @@ static void take_in(struct faulty_link *faulty)
 	for (int i = 0; i < count; i++)
 		if (events[i].kind == FABRIC_READ)
 			faulty->lists[events[i].cookie].waits = false;
-		else
+		else if (!faulty->error && !breaks_at_message(faulty))
 			keep(faulty, &events[i]);
 }
 
@@ -330,9 +362,13 @@ static int faulty_write(struct fabric_link *link, uint32_t offset,
 	struct faulty_link *faulty = faulty_of(link);
 	int error = maybe_break(faulty);
 
-	return error ? error
-		     : faulty->inner->ops->write(faulty->inner, offset, bytes,
-						 size, immediate);
+	if (error)
+		return error;
+	bool breaks = breaks_at_message(faulty);
+	if (!breaks || faulty->delivers)
+		error = faulty->inner->ops->write(faulty->inner, offset, bytes,
+						  size, immediate);
+	return breaks ? fail(faulty) : error;
 }
 
 static int faulty_write_silently(struct fabric_link *link, uint32_t offset,
@@ -389,6 +425,9 @@ static struct faulty_link *wrap(const struct fabric_address *address)
 	}
 	faulty->base.ops = &fabric_faulty_ops;
 	faulty->operations_per_break = address->operations_per_break;
+	count_messages_of(address);
+	faulty->break_at = address->break_at;
+	faulty->delivers = address->seed % 2;
 	random_seed(&faulty->random,
 		    address->seed + (atomic_fetch_add(&links, 1) << 32));
 	return faulty;

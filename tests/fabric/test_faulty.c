@@ -152,15 +152,47 @@ START_TEST(a_link_breaks_when_asked_to)
 }
 END_TEST
 
+/* By an even seed the message is lost, by an odd one it arrives. */
+START_TEST(a_link_breaks_at_the_message_that_is_named)
+{
+	char address[sizeof(place.client_address) + 8];
+	uint8_t hello[FABRIC_HELLO_SIZE] = {0};
+	struct fabric_event events[8];
+	struct dial dial;
+	int came = 0, count = 0;
+
+	snprintf(address, sizeof(address), "faulty:%d:@3:%s", _i,
+		 fabric_listener_address(place.listener));
+	dial_init(&dial, address);
+	dial_begin(&dial);
+	struct fabric_link *other = await_client(&place, hello);
+	ck_assert_int_eq(fabric_accept(other, hello), 0);
+	ck_assert_msg(!dial_end(&dial), "%s", dial.text);
+	ck_assert_int_eq(fabric_write(dial.link, 0, "x", 1, 1), 0);
+	ck_assert_int_eq(fabric_write(dial.link, 0, "x", 1, 2), 0);
+	ck_assert_int_eq(fabric_write(dial.link, 0, "x", 1, 3), ERR_CONNECTION);
+	ck_assert_int_eq(fabric_write(dial.link, 0, "x", 1, 4), ERR_CONNECTION);
+	fabric_close(dial.link);
+	while ((came = fabric_poll(other, events, 8)) >= 0)
+		count += came;
+	ck_assert_int_eq(count, 2 + _i);
+	fabric_close(other);
+}
+END_TEST
+
 START_TEST(a_bad_address_is_refused)
 {
 	const struct fabric_connect_options connecting = {
 		.inbox_size = FABRIC_INBOX_MIN,
 		.timeout_ns = 0,
 	};
-	static const char *const bad[] = {"faulty:", "faulty:1",
-					  "faulty:1:", "faulty:x:shm:///a",
-					  "faulty:1:2:3:shm:///a"};
+	static const char *const bad[] = {"faulty:",
+					  "faulty:1",
+					  "faulty:1:",
+					  "faulty:x:shm:///a",
+					  "faulty:1:2:3:shm:///a",
+					  "faulty:1:@:shm:///a",
+					  "faulty:@1:shm:///a"};
 	const struct fabric_listen_options options = {
 		.inbox_size = FABRIC_INBOX_MIN,
 	};
@@ -191,6 +223,8 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tests, lists_are_done_in_another_order);
 	tcase_add_test(tests, announcements_come_late_but_in_order);
 	tcase_add_test(tests, a_link_breaks_when_asked_to);
+	tcase_add_loop_test(tests, a_link_breaks_at_the_message_that_is_named,
+			    0, 2);
 	tcase_add_test(tests, a_bad_address_is_refused);
 	suite_add_tcase(suite, tests);
 	return suite;
