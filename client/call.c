@@ -30,7 +30,6 @@ static int64_t await_message(struct catfish *c);
 static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header);
 static int take_error(struct catfish *c, const struct wire_header *header);
-static int lose(struct catfish *c, int error);
 static int wait_more(const struct catfish *c, struct client_wait *wait);
 
 void *client_request_body(struct catfish *c)
@@ -50,16 +49,34 @@ int client_request(struct catfish *c, enum wire_operation operation,
 
 	assert(!c->more && body_size <= client_request_room(c));
 	c->error_applied = 0;
-	c->answer_timeout_ns =
-		c->timeout_ns * (is_slow(operation) ? SLOW_FACTOR : 1);
-	wire_seal(c->request, operation, 0, ++c->sequence, count, size);
+	c->retry_us = 0;
+	c->sent = false;
+	c->answer_timeout_ns = client_request_timeout_ns(c, operation);
+	wire_seal_request(c->request, operation, ++c->sequence, count, size,
+			  client_deadline_us(c->answer_timeout_ns));
 	int error = await_room(c, size);
+	c->sent = !error;
 	if (!error)
 		error = fabric_ring_send(c->ring, c->request, size);
 	if (error)
-		return lose(c, error);
+		return client_lose(c, error);
 	c->more = true;
 	return 0;
+}
+
+uint64_t client_request_timeout_ns(const struct catfish *c,
+				   enum wire_operation operation)
+{
+	return c->timeout_ns * (is_slow(operation) ? SLOW_FACTOR : 1);
+}
+
+uint32_t client_deadline_us(uint64_t time_ns)
+{
+	uint64_t time_us = time_ns / NS_PER_US;
+
+	if (!time_us)
+		return 1;
+	return time_us < UINT32_MAX ? (uint32_t)time_us : UINT32_MAX;
 }
 
 int client_answer(struct catfish *c, void *fixed, size_t fixed_size,
@@ -71,7 +88,7 @@ int client_answer(struct catfish *c, void *fixed, size_t fixed_size,
 	int64_t size = await_message(c);
 	int error = size < 0 ? (int)size : check_answer(c, size, &header);
 	if (error)
-		return lose(c, error);
+		return client_lose(c, error);
 	return client_open_segment(c, &header, fixed, fixed_size, entry_size,
 				   entries);
 }
@@ -97,7 +114,7 @@ int client_open_segment(struct catfish *c, const struct wire_header *header,
 	int error =
 		wire_body(c->segment, fixed, fixed_size, entry_size, &first);
 	if (error)
-		return lose(c, error);
+		return client_lose(c, error);
 	if (entries)
 		*entries = (struct client_entries){first, header->count};
 	return 0;
@@ -112,8 +129,9 @@ int client_call(struct catfish *c, enum wire_operation operation,
 	if (!error)
 		error = client_answer(c, fixed, fixed_size, 0, NULL);
 	if (!error && c->more)
-		return lose(c, err_set(ERR_PROTOCOL,
-				       "an answer came in too many pieces"));
+		return client_lose(
+			c, err_set(ERR_PROTOCOL,
+				   "an answer came in too many pieces"));
 	return error;
 }
 
@@ -126,7 +144,7 @@ void client_drain(struct catfish *c)
 		int error =
 			size < 0 ? (int)size : check_answer(c, size, &header);
 		if (error)
-			lose(c, error);
+			client_lose(c, error);
 		else
 			c->more = header.flags & WIRE_MORE;
 	}
@@ -149,7 +167,7 @@ int client_read(struct catfish *c, const struct fabric_read *reads,
 		else if (!done)
 			error = wait_more(c, &wait);
 	}
-	return error ? lose(c, error) : 0;
+	return error ? client_lose(c, error) : 0;
 }
 
 /* Whether it may wait its turn behind something long: a write behind an import,
@@ -230,21 +248,25 @@ static int take_error(struct catfish *c, const struct wire_header *header)
 
 	int error = wire_body(c->segment, &wire, sizeof(wire), 1, &text);
 	if (error)
-		return lose(c, error);
+		return client_lose(c, error);
 	error = wire_error_of_code(wire.code);
 	c->error_applied = wire.applied;
+	c->retry_us = wire.retry_us;
 	c->more = false;
 
 	if (header->count)
 		err_set(error, "%.*s", (int)header->count, (const char *)text);
 	else
 		err_set(error, "%s", err_name(error));
-	return error == ERR_PROTOCOL ? lose(c, error) : error;
+	return error == ERR_PROTOCOL ? client_lose(c, error) : error;
 }
 
-/* Ends the connection for an error that the user is to know the address of. */
-static int lose(struct catfish *c, int error)
+int client_lose(struct catfish *c, int error)
 {
+	/* Whether it comes later, or never, nobody knows. */
+	c->gave_up = error == ERR_TIMEOUT;
+	if (c->gave_up)
+		error = ERR_CONNECTION;
 	return client_break(c, err_prefix(error, "%s", c->address));
 }
 
@@ -283,7 +305,7 @@ static int wait_more(const struct catfish *c, struct client_wait *wait)
 	uint64_t now = clock_now_ns();
 
 	if (wait->started && now >= wait->deadline_ns)
-		return err_set(ERR_CONNECTION, "no answer within %.3g s",
+		return err_set(ERR_TIMEOUT, "no answer within %.3g s",
 			       (double)wait->timeout_ns / NS_PER_S);
 	return client_wait_step(c, wait, now);
 }

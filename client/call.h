@@ -31,6 +31,11 @@ struct client_entries {
 void *client_request_body(struct catfish *c);
 size_t client_request_room(const struct catfish *c);
 
+/* How long a request may take, and what is left of that as its deadline. */
+uint64_t client_request_timeout_ns(const struct catfish *c,
+				   enum wire_operation operation);
+uint32_t client_deadline_us(uint64_t time_ns);
+
 /* Sends a request whose body of 'body_size' bytes is in place and has an array
  * of 'count' entries. */
 int client_request(struct catfish *c, enum wire_operation operation,
@@ -56,6 +61,10 @@ int client_check_segment(struct catfish *c, size_t size,
 int client_open_segment(struct catfish *c, const struct wire_header *header,
 			void *fixed, size_t fixed_size, size_t entry_size,
 			struct client_entries *entries);
+
+/* Ends the connection, or its link, for an error that the user is to know the
+ * address of. */
+int client_lose(struct catfish *c, int error);
 
 /* A wait: a while awake, then asleep.  Its clock starts when there is really
  * something to wait for; all zeros but for the timeout is one. */

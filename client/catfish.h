@@ -27,9 +27,10 @@
  *
  * Every function that can fail returns 0 or a negative enum catfish_error;
  * catfish_error_text() then says what happened.  Outputs are set only on
- * success, where nothing else is said.  After CATFISH_ERROR_CONNECTION and
- * CATFISH_ERROR_PROTOCOL a connection can only be closed; after the others it
- * can be used as before.
+ * success, where nothing else is said.  After CATFISH_ERROR_PROTOCOL a
+ * connection can only be closed; after the others it can be used as before.
+ * After CATFISH_ERROR_CONNECTION that may fail at once, since the server has
+ * gone, or another is there in its place: close the connection then.
  *
  * Thread-safety: one connection, one thread at a time; connections don't
  * disturb each other.  The error text is kept per thread.  A connection is of
@@ -115,6 +116,11 @@ struct catfish_options {
 	 * statistics, save) may take 60 times that. */
 	uint32_t timeout_ms;
 
+	/* How long to try to have the connection back when it is lost, in
+	 * milliseconds, for each call; 0: as long as the timeout,
+	 * CATFISH_NO_RECONNECT: not at all. */
+	uint32_t reconnect_ms;
+
 	/* The RDMA device to reach a verbs:// address by; NULL: the route to it
 	 * decides. */
 	const char *device;
@@ -138,7 +144,18 @@ struct catfish_options {
 	double exploration;
 	uint64_t seed;
 };
-#define CATFISH_NO_CACHE UINT64_MAX /* a cache_size */
+#define CATFISH_NO_CACHE     UINT64_MAX /* a cache_size */
+#define CATFISH_NO_RECONNECT UINT32_MAX /* a reconnect_ms */
+
+/* When the connection is lost on the way, the functions below have it back and
+ * do again what they were doing, if it is the same server that still runs.  A
+ * write is applied once all the same: the server remembers it.  It does so for
+ * a minute after a connection was lost; when that was too long, or the server
+ * has ended, the call fails, and struct catfish_written says how many writes
+ * may have been applied or not.
+ *
+ * A server that has too much to do says when to come back; what was asked is
+ * asked again then, within the timeout, else it is CATFISH_ERROR_BUSY. */
 
 /* Connects to "shm:///path/to.sock", "verbs://host:port" or "tcp://host:port".
  * 'options' may be NULL, or all zeros.
@@ -294,14 +311,16 @@ struct catfish_move {
  * steps.
  *
  * It is set also when the call fails on the way: 'applied' then counts what the
- * server said it had applied.  When the connection was lost, the group that was
- * under way, of some hundreds of items, may have been applied as well.  A call
+ * server said it had applied.  When the connection was lost for good, or no
+ * answer came in time, the group that was under way, of some hundreds of items,
+ * may have been applied as well: 'uncertain' is how many these are.  A call
  * with a rectangle that is none (CATFISH_ERROR_DATA) applies nothing. */
 struct catfish_written {
 	uint64_t identity;
 	uint64_t version;   /* that holds them all, or a later one */
 	uint64_t applied;   /* items inserted, removed or moved */
 	uint64_t not_found; /* deletes and updates: no such item */
+	uint64_t uncertain; /* sent, and what became of them isn't known */
 };
 
 /* Called for each index of the caller's array that was not found.  Must not use
@@ -368,8 +387,10 @@ CATFISH_API int catfish_load_abort(struct catfish *server);
  * drops them, and nothing is called for them any more. */
 
 struct catfish_result {
-	int error;	  /* CATFISH_OK, or what became of the request */
-	const char *text; /* of the error; until the function returns */
+	int error;	   /* CATFISH_OK, or what became of the request */
+	const char *text;  /* of the error; until the function returns */
+	uint32_t retry_us; /* of CATFISH_ERROR_BUSY: when to begin it again, as
+			    * the server says; 0: it doesn't */
 	struct catfish_answer answer;	/* to a search or count */
 	struct catfish_written written; /* by a write */
 };
@@ -433,8 +454,15 @@ CATFISH_API size_t catfish_outstanding(const struct catfish *server);
 
 /* Completes what can be completed, without waiting: those whose answer has
  * come, and those whose deadline has passed.  '*completed', which may be NULL,
- * is how many.  When the connection is lost, or the server breaks the protocol,
- * it completes all with that error and returns it. */
+ * is how many.
+ *
+ * When the connection is lost it is looked for, at times that a poll takes for
+ * that, and what is not answered is sent again, in its order; to connect may
+ * take as long as the timeout.  A search that is sent again may see writes that
+ * were sent after it, too.  One whose items were handed out in part is
+ * completed with CATFISH_ERROR_CONNECTION.  When the connection can't be had
+ * back in time, or the server breaks the protocol, all are completed with that
+ * error, which is returned. */
 CATFISH_API int catfish_poll(struct catfish *server, size_t *completed);
 
 /* The same, but waits for the first for at most 'timeout_ms': a short while
@@ -444,15 +472,17 @@ CATFISH_API int catfish_wait(struct catfish *server, uint32_t timeout_ms,
 
 /* To wait in an event loop: the file descriptor, and in '*events' what poll(2)
  * is to wait for, POLLIN or POLLIN | POLLOUT; that may change with each call on
- * the connection.  Before each sleep, also when requests were begun since the
- * last, call catfish_arm(), which asks for the descriptor to become readable by
- * what comes from then on, and completes what has come by then, as
- * catfish_poll() does. */
+ * the connection, also the descriptor, when the connection was lost.  It is -1
+ * and no events while there is none: then wait for the time below alone. Before
+ * each sleep, also when requests were begun since the last, call catfish_arm(),
+ * which asks for the descriptor to become readable by what comes from then on,
+ * and completes what has come by then, as catfish_poll() does. */
 CATFISH_API int catfish_fd(const struct catfish *server, short *events);
 CATFISH_API int catfish_arm(struct catfish *server, size_t *completed);
 
-/* Milliseconds until the next deadline of a request, rounded up: how long to
- * sleep at most before catfish_poll(); -1 when there is none. */
+/* Milliseconds until the next deadline of a request, or the next try to have a
+ * lost connection back, rounded up: how long to sleep at most before
+ * catfish_poll(); -1 when there is none. */
 CATFISH_API int catfish_sleep_ms(const struct catfish *server);
 
 /* --- The server --------------------------------------------------------- */

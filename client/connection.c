@@ -13,6 +13,7 @@
 #include "client/call.h"
 #include "client/fetch.h"
 #include "client/offload.h"
+#include "client/reconnect.h"
 
 enum {
 	/* A quarter of it is the longest message.  With 64 KiB large answers
@@ -27,12 +28,15 @@ enum {
 static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
 	      "what a fabric carries");
 
+static int take_options(struct catfish *c,
+			const struct catfish_options *options);
 static uint64_t cache_size(const struct catfish_options *options);
-static int open_connection(struct catfish *c, const char *device);
-static int open_link(struct catfish *c, const char *device);
+static int open_connection(struct catfish *c, uint64_t timeout_ns);
+static int open_link(struct catfish *c, uint64_t timeout_ns);
 static int check_hello(const struct catfish *c,
 		       const struct wire_hello *answer);
 static int describe(struct catfish *c);
+static int go_on(struct catfish *c, const struct wire_description *server);
 static int check_description(const struct catfish *c,
 			     const struct wire_description *server);
 static void close_link(struct catfish *c);
@@ -54,12 +58,11 @@ int catfish_connect(const char *address, const struct catfish_options *options,
 		return catfish_error_of(
 			err_set(ERR_NO_MEMORY, "no memory to connect"));
 	}
-	uint32_t timeout_ms =
-		options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
-	c->timeout_ns = timeout_ms * NS_PER_MS;
-	c->cache_size = cache_size(options);
-
-	int error = open_connection(c, options->device);
+	int error = take_options(c, options);
+	if (!error)
+		error = open_connection(c, c->timeout_ns);
+	if (!error)
+		c->room = client_request_room(c);
 	if (!error)
 		error = client_policy_init(c, options);
 	if (error) {
@@ -78,6 +81,7 @@ void catfish_close(struct catfish *c)
 	close_link(c);
 	client_requests_destroy(c);
 	free(c->found.items);
+	free(c->device);
 	free(c->address);
 	free(c);
 }
@@ -92,10 +96,36 @@ int catfish_set_policy(struct catfish *c, enum catfish_policy policy,
 	return catfish_error_of(error);
 }
 
-int client_begin_after_requests(const struct catfish *c)
+int client_reopen(struct catfish *c, uint64_t timeout_ns)
+{
+	close_link(c);
+	c->more = false;
+	c->loading = false;
+	c->lost = c->gave_up = false;
+	int error = open_connection(c, timeout_ns);
+	if (!error && client_request_room(c) != c->room)
+		error = err_set(ERR_PROTOCOL,
+				"%s takes requests of another length now",
+				c->address);
+	if (!error && c->policy.can_offload && c->offload)
+		error = client_prepare_offload(c, c->offload);
+	/* Of this inbox. */
+	c->policy.beat = 0;
+	if (!error || c->broken)
+		return error;
+	/* What has passed by another time, other errors don't. */
+	if (error != ERR_CONNECTION && error != ERR_BUSY)
+		return client_end(c, error);
+	c->lost = true;
+	return error;
+}
+
+int client_begin_after_requests(struct catfish *c)
 {
 	int error = client_begin_request(c);
 
+	if (!error && c->lost && !client_requests_outstanding(c))
+		return client_reconnect(c);
 	if (!error && client_requests_outstanding(c))
 		return err_set(ERR_USAGE,
 			       "%zu requests are outstanding: poll until there "
@@ -118,7 +148,17 @@ int client_begin_request(const struct catfish *c)
 
 int client_break(struct catfish *c, int error)
 {
+	if (c->broken || error != ERR_CONNECTION || !c->reconnect_ns)
+		return client_end(c, error);
+	c->lost = true;
+	c->more = false;
+	return error;
+}
+
+int client_end(struct catfish *c, int error)
+{
 	c->broken = true;
+	c->lost = false;
 	c->more = false;
 	return error;
 }
@@ -127,7 +167,7 @@ int client_refuse_version(struct catfish *c, uint64_t identity,
 			  uint64_t version)
 {
 	if (identity != c->server.identity)
-		return client_break(
+		return client_end(
 			c, err_set(ERR_CONNECTION,
 				   "another server than the one connected to "
 				   "answered at %s; connect again",
@@ -138,6 +178,23 @@ int client_refuse_version(struct catfish *c, uint64_t identity,
 				       c->address, version, c->version));
 }
 
+static int take_options(struct catfish *c,
+			const struct catfish_options *options)
+{
+	uint32_t timeout_ms =
+		options->timeout_ms ? options->timeout_ms : TIMEOUT_MS;
+
+	c->timeout_ns = timeout_ms * NS_PER_MS;
+	c->reconnect_ns = options->reconnect_ms == CATFISH_NO_RECONNECT ? 0
+			  : options->reconnect_ms
+				  ? options->reconnect_ms * NS_PER_MS
+				  : c->timeout_ns;
+	c->cache_size = cache_size(options);
+	if (options->device && !(c->device = strdup(options->device)))
+		return err_set(ERR_NO_MEMORY, "no memory to connect");
+	return 0;
+}
+
 static uint64_t cache_size(const struct catfish_options *options)
 {
 	if (options->cache_size == CATFISH_NO_CACHE)
@@ -146,9 +203,9 @@ static uint64_t cache_size(const struct catfish_options *options)
 }
 
 /* What this has opened when it fails, close_link() closes. */
-static int open_connection(struct catfish *c, const char *device)
+static int open_connection(struct catfish *c, uint64_t timeout_ns)
 {
-	int error = open_link(c, device);
+	int error = open_link(c, timeout_ns);
 
 	if (!error)
 		error = fabric_ring_create(c->link, &c->ring);
@@ -161,7 +218,7 @@ static int open_connection(struct catfish *c, const char *device)
 	return describe(c);
 }
 
-static int open_link(struct catfish *c, const char *device)
+static int open_link(struct catfish *c, uint64_t timeout_ns)
 {
 	const struct wire_hello hello = {
 		.magic = WIRE_MAGIC,
@@ -170,13 +227,17 @@ static int open_link(struct catfish *c, const char *device)
 	};
 	const struct fabric_connect_options options = {
 		.inbox_size = INBOX_SIZE,
-		.timeout_ns = c->timeout_ns,
-		.device = device,
+		.timeout_ns = timeout_ns,
+		.device = c->device,
 	};
 	struct wire_hello answer = {0};
 
 	int error = fabric_connect(c->address, (const uint8_t *)&hello,
 				   &options, (uint8_t *)&answer, &c->link);
+	c->links++;
+	/* Nobody there: then neither is the server that was. */
+	if (error == ERR_NOT_FOUND)
+		return client_end(c, ERR_CONNECTION);
 	if (error && (error != ERR_PROTOCOL || answer.magic == 0))
 		return error;
 	int refusal = check_hello(c, &answer);
@@ -191,8 +252,10 @@ static int check_hello(const struct catfish *c, const struct wire_hello *answer)
 			       c->address);
 	if (answer->status == WIRE_HELLO_BUSY)
 		return err_set(ERR_BUSY,
-			       "the server at %s takes no more clients now",
-			       c->address);
+			       "the server at %s takes no more clients now: it "
+			       "has %" PRIu64 ", the most that its "
+			       "--max-clients allows",
+			       c->address, answer->limit);
 	if (answer->version != WIRE_VERSION)
 		return err_set(ERR_PROTOCOL,
 			       "the server at %s speaks protocol %" PRIu32
@@ -212,6 +275,13 @@ static int check_hello(const struct catfish *c, const struct wire_hello *answer)
 			       "): use the same build of both",
 			       c->address, answer->fingerprint,
 			       RTREE_LAYOUT_FINGERPRINT);
+	if (answer->status == WIRE_HELLO_INBOX_TOO_LARGE)
+		return err_set(
+			ERR_NO_ROOM,
+			"the server at %s refused this client, whose "
+			"inbox has %d bytes: its --max-memory-per-client "
+			"leaves %" PRIu64 " for that",
+			c->address, INBOX_SIZE, answer->limit);
 	if (answer->status != WIRE_HELLO_ACCEPTED)
 		return err_set(ERR_PROTOCOL,
 			       "the server at %s refused for a reason that is "
@@ -223,14 +293,28 @@ static int check_hello(const struct catfish *c, const struct wire_hello *answer)
 static int describe(struct catfish *c)
 {
 	struct wire_description server;
-	int error =
-		client_call(c, WIRE_DESCRIBE, 0, 0, &server, sizeof(server));
+	struct wire_describe *request = client_request_body(c);
 
+	request->session = c->server.session;
+	int error = client_call(c, WIRE_DESCRIBE, sizeof(*request), 0, &server,
+				sizeof(server));
 	if (!error)
 		error = check_description(c, &server);
 	if (!error)
-		c->server = server;
+		error = go_on(c, &server);
 	return error;
+}
+
+/* What was answered by another server may be newer than what this one holds. */
+static int go_on(struct catfish *c, const struct wire_description *server)
+{
+	if (c->server.identity && server->identity != c->server.identity)
+		return client_end(
+			c, err_set(ERR_CONNECTION,
+				   "the server at %s was started anew since",
+				   c->address));
+	c->server = *server;
+	return 0;
 }
 
 static int check_description(const struct catfish *c,
@@ -259,4 +343,10 @@ static void close_link(struct catfish *c)
 	free(c->request);
 	free(c->segment);
 	fetch_destroy(c->fetch);
+	c->ring = NULL;
+	c->link = NULL;
+	c->request = NULL;
+	c->segment = NULL;
+	c->fetch = NULL;
+	c->region = NULL;
 }

@@ -38,11 +38,21 @@ struct catfish {
 	struct fabric_ring *ring;
 	bool broken; /* an error ended it; it can only be closed */
 
+	/* The link is gone, and can be had again; see client/reconnect.h. */
+	bool lost;
+	bool gave_up;	       /* it was, since an answer took too long */
+	uint64_t reconnect_ns; /* how long to try that; 0: not at all */
+	char *device;
+	uint64_t links; /* that it has had */
+
 	/* One request is under way at a time; see client/call.h. */
 	uint64_t sequence;
 	uint64_t answer_timeout_ns;
-	uint64_t error_applied;	     /* of the last answer that was an error */
-	bool more;		     /* segments of its answer are to come */
+	uint64_t error_applied; /* of the last answer that was an error */
+	uint32_t retry_us;	/* the same; 0: not to be repeated */
+	bool sent;		/* the request may have reached the server */
+	bool more;		/* segments of its answer are to come */
+	size_t room;		/* for a request's body */
 	struct wire_header *request; /* and its body */
 	void *segment;		     /* the last message that came */
 
@@ -50,6 +60,11 @@ struct catfish {
 	 * must not follow. */
 	struct wire_description server;
 	uint64_t version;
+
+	/* The numbers of writes in the session: the newest that was sent, and
+	 * the newest whose answer came. */
+	uint64_t write_number;
+	uint64_t write_answered;
 
 	struct client_policy policy; /* chooses the path of each search */
 
@@ -64,16 +79,18 @@ struct catfish {
 
 	struct client_requests *requests; /* of client/requests.c, or NULL */
 
-	bool loading; /* between load_begin and its end */
+	bool loading;	 /* between load_begin and its end */
+	uint64_t loaded; /* items, since then */
 };
 
-/* Checks that 'c' can be used at all, and has no requests outstanding; the
- * second checks only the first. */
-int client_begin_after_requests(const struct catfish *c);
-static inline int client_begin(const struct catfish *c)
+/* Checks that 'c' can be used at all, and has no requests outstanding, and has
+ * a lost link back; the second checks only the first. */
+int client_begin_after_requests(struct catfish *c);
+static inline int client_begin(struct catfish *c)
 {
-	return c && !c->broken && !c->requests ? 0
-					       : client_begin_after_requests(c);
+	return c && !c->broken && !c->lost && !c->requests
+		       ? 0
+		       : client_begin_after_requests(c);
 }
 int client_begin_request(const struct catfish *c);
 
@@ -81,8 +98,15 @@ int client_begin_request(const struct catfish *c);
 size_t client_requests_outstanding(const struct catfish *c);
 void client_requests_destroy(struct catfish *c);
 
-/* Says that the connection can't go on, for 'error', which it returns. */
+/* Says that the connection can't go on, for 'error', which it returns: with
+ * this link after ERR_CONNECTION, at all after others; the second, at all. */
 int client_break(struct catfish *c, int error);
+int client_end(struct catfish *c, int error);
+
+/* Connects once more to the same server, in the same session if that is still
+ * there.  When it fails the connection is lost, or broken, where it can't be
+ * otherwise any more. */
+int client_reopen(struct catfish *c, uint64_t timeout_ns);
 
 /* Checks what an answer says it comes from: the server that was connected to,
  * and a version that is not older than the last.  The second function says what

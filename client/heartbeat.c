@@ -32,10 +32,24 @@ static int check_link(struct catfish *c)
 			: 0;
 }
 
+/* With requests outstanding, a lost link is left to them. */
+static int begin(struct catfish *c)
+{
+	if (!c || !client_requests_outstanding(c))
+		return client_begin(c);
+	int error = client_begin_request(c);
+	if (!error && c->lost)
+		return err_set(ERR_CONNECTION,
+			       "the connection to %s was lost, and is not back "
+			       "yet",
+			       c->address);
+	return error;
+}
+
 int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
 {
 	struct wire_heartbeat beat;
-	int error = client_begin_request(c);
+	int error = begin(c);
 
 	if (!error && !heartbeat)
 		error = err_set(ERR_USAGE, "there is no place for the load");

@@ -9,11 +9,13 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "client/call.h"
+#include "client/reconnect.h"
+#include "client/write.h"
 
 static int begin(struct catfish *c, enum catfish_load_mode mode,
 		 uint64_t expected_count);
 static int wire_mode(enum catfish_load_mode mode, uint32_t *wire);
-static int check_loading(const struct catfish *c);
+static int check_loading(struct catfish *c);
 static int send_items(struct catfish *c, const struct catfish_item *items,
 		      size_t count);
 static int check_items(const struct catfish_item *items, size_t count);
@@ -62,6 +64,9 @@ int catfish_load_abort(struct catfish *c)
 	if (!error && c->loading) {
 		c->loading = false;
 		error = client_call(c, WIRE_LOAD_ABORT, 0, 0, NULL, 0);
+		/* It ends with its connection, too. */
+		if (error == ERR_CONNECTION && c->lost)
+			error = 0;
 	}
 	return catfish_error_of(error);
 }
@@ -70,13 +75,18 @@ static int begin(struct catfish *c, enum catfish_load_mode mode,
 		 uint64_t expected_count)
 {
 	struct wire_load load = {.item_count = expected_count};
+	struct client_retry retry = {0};
 
 	int error = wire_mode(mode, &load.mode);
 	if (error)
 		return error;
-	memcpy(client_request_body(c), &load, sizeof(load));
-	error = client_call(c, WIRE_LOAD_BEGIN, sizeof(load), 0, NULL, 0);
+	do {
+		memcpy(client_request_body(c), &load, sizeof(load));
+		error = client_call(c, WIRE_LOAD_BEGIN, sizeof(load), 0, NULL,
+				    0);
+	} while (client_retry(c, &retry, &error));
 	c->loading = !error;
+	c->loaded = 0;
 	return error;
 }
 
@@ -96,12 +106,14 @@ static int wire_mode(enum catfish_load_mode mode, uint32_t *wire)
 	return err_set(ERR_USAGE, "there is no way %d to load", (int)mode);
 }
 
-static int check_loading(const struct catfish *c)
+static int check_loading(struct catfish *c)
 {
 	int error = client_begin(c);
 
 	if (!error && !c->loading)
-		return err_set(ERR_USAGE, "no load has begun");
+		return err_set(ERR_USAGE, "no load has begun, or an error, or "
+					  "the loss of the connection, ended "
+					  "it");
 	return error;
 }
 
@@ -123,9 +135,11 @@ static int send_items(struct catfish *c, const struct catfish_item *items,
 	size_t most = client_request_room(c) / sizeof(*items);
 	int error = 0;
 
+	/* When it is lost the items before are lost, too. */
 	for (; !error && count; items += most, count -= most) {
 		if (most > count)
 			most = count;
+		c->loaded += most;
 		size_t size = most * sizeof(*items);
 		memcpy(client_request_body(c), items, size);
 		error = client_call(c, WIRE_LOAD_ITEMS, size, most, NULL, 0);
@@ -137,14 +151,36 @@ static int send_items(struct catfish *c, const struct catfish_item *items,
 
 static int commit(struct catfish *c, struct catfish_written *written)
 {
+	struct write w = {.number = ++c->write_number};
+	struct client_sending sending = {0};
 	struct wire_written wire;
+	int error;
 
 	c->loading = false;
-	int error = client_call(c, WIRE_LOAD_COMMIT, 0, 0, &wire, sizeof(wire));
+	do {
+		const struct wire_write head = client_write_head(c, &w);
+		memcpy(client_request_body(c), &head, sizeof(head));
+		error = client_call(c, WIRE_LOAD_COMMIT, sizeof(head), 0, &wire,
+				    sizeof(wire));
+	} while (client_send_again(c, &sending, &error));
+	c->write_answered = w.number;
+	if (sending.was_lost && error == ERR_USAGE)
+		error = err_set(ERR_CONNECTION,
+				"the connection to %s was lost before the load "
+				"was committed; nothing of it was applied",
+				c->address);
 	if (!error)
 		error = client_check_version(c, wire.identity, wire.version);
-	if (error)
+	if (error) {
+		if (written)
+			*written = (struct catfish_written){
+				.identity = c->server.identity,
+				.version = c->version,
+				.uncertain =
+					sending.is_uncertain ? c->loaded : 0,
+			};
 		return error;
+	}
 	c->version = wire.version;
 	if (written)
 		*written = (struct catfish_written){

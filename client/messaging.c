@@ -17,7 +17,7 @@ static int take_segment(struct catfish *c, struct search *s,
 static int check_limit(struct catfish *c, const struct search *s,
 		       const struct search_progress *so_far);
 static int check_items(struct catfish *c, const struct client_entries *items);
-static int hand_out(const struct search *s, const struct client_entries *items);
+static int hand_out(struct search *s, const struct client_entries *items);
 static int take_totals(struct catfish *c, struct search *s,
 		       const struct wire_found *found,
 		       const struct search_progress *so_far);
@@ -130,10 +130,11 @@ static int check_items(struct catfish *c, const struct client_entries *items)
 }
 
 /* What the caller's function returned when it ended the search, else 0. */
-static int hand_out(const struct search *s, const struct client_entries *items)
+static int hand_out(struct search *s, const struct client_entries *items)
 {
 	const struct wire_item *wire = items->first;
 
+	s->handed_out |= items->count > 0;
 	for (uint32_t i = 0; i < items->count; i++) {
 		double box[2 * DIMENSIONS];
 		memcpy(box, &wire[i].rect, sizeof(box));

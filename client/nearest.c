@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "client/call.h"
 #include "client/nearest.h"
+#include "client/reconnect.h"
 #include "client/search.h"
 
 static int take_query(struct nearest_call *call, const double *point,
@@ -63,20 +64,27 @@ static int take_query(struct nearest_call *call, const double *point,
 
 static int find(struct catfish *c, struct nearest_call *call)
 {
-	struct client_choice choice;
-	int error = ERR_AGAIN;
+	struct client_retry retry = {0};
+	int error;
 
-	client_choose(c, client_expect_nearest(call->query.k), 0, &choice);
-	if (choice.path == ADAPTIVE_OFFLOAD)
-		error = client_nearest_by_offload(c, call);
-	if (error == ERR_AGAIN)
-		error = ask(c, call);
-	client_chosen(c, &choice);
+	do {
+		struct client_choice choice;
+		error = ERR_AGAIN;
+		client_choose(c, client_expect_nearest(call->query.k), 0,
+			      &choice);
+		if (choice.path == ADAPTIVE_OFFLOAD)
+			error = client_nearest_by_offload(c, call);
+		if (error == ERR_AGAIN)
+			error = ask(c, call);
+		client_chosen(c, &choice);
+		/* What was handed out can't be taken back. */
+	} while (error && !call->items && client_retry(c, &retry, &error));
 	return error;
 }
 
 static int ask(struct catfish *c, struct nearest_call *call)
 {
+	call->segments = 0;
 	memcpy(client_request_body(c), &call->query, sizeof(call->query));
 	int error = client_request(c, WIRE_NEAREST, sizeof(call->query), 0);
 

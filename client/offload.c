@@ -70,7 +70,7 @@ void client_report_offloaded(struct catfish *c)
 		.complement = ~c->offloaded,
 	};
 
-	if (!c->offloaded || c->broken)
+	if (!c->offloaded || c->broken || c->lost)
 		return;
 	int error = fabric_write_silently(c->link, 0, &report, sizeof(report));
 	/* The answer at hand is right all the same; the next call will say

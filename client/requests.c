@@ -5,7 +5,11 @@
  * answer, and how it is taken apart, is the same as for one that is waited for.
  *
  * A request that was cancelled, or whose deadline has passed, keeps its place:
- * its answer is still to come, and is taken apart to be dropped. */
+ * its answer is still to come, and is taken apart to be dropped.
+ *
+ * When the connection is lost, those that are not answered are sent again over
+ * the next one, in their old order and before any that is begun meanwhile.  A
+ * write is then the same write, by its number. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "client/call.h"
+#include "client/reconnect.h"
 #include "client/search.h"
 #include "client/write.h"
 
@@ -22,8 +27,6 @@ enum {
 	/* More than can be on their way: those in the server's ring, and those
 	 * that it has taken from there. */
 	REQUESTS_MAX = 256,
-	/* Writes wait while the server waits for pages to come back. */
-	WRITE_FACTOR = 60,
 	TEXT_SIZE = 512,
 };
 
@@ -31,6 +34,9 @@ struct request {
 	uint64_t sequence; /* 0: the place is free */
 	enum wire_operation operation;
 	bool is_dropped; /* cancelled, or out of time */
+	bool is_unsent;	 /* to be sent over the connection that there is */
+	bool was_sent;	 /* over any */
+	bool was_lost;	 /* with one that it was sent over */
 	struct catfish_call call;
 	uint64_t begun_ns;
 	uint64_t deadline_ns;
@@ -39,7 +45,10 @@ struct request {
 			struct search search;
 			struct search_progress progress;
 		};
-		struct write write;
+		struct {
+			struct write write;
+			void *entries; /* a copy, to be sent again; or NULL */
+		};
 	};
 };
 
@@ -49,6 +58,9 @@ struct client_requests {
 	size_t completed;	   /* by the call that is under way */
 	uint64_t next_deadline_ns; /* or earlier; UINT64_MAX: none */
 	bool is_polled;		   /* a 'done' is being called, maybe */
+	size_t unsent;
+	bool is_coming_back; /* the connection was lost, and is not back */
+	struct client_retry retry;
 };
 
 static int begin_search(struct catfish *c, const struct catfish_query *query,
@@ -58,8 +70,14 @@ static int begin_write(struct catfish *c, const struct write *write,
 		       const struct catfish_call *call, uint64_t *request);
 static int prepare(struct catfish *c, const struct catfish_call *call,
 		   enum wire_operation operation, struct request **request);
-static int post(struct catfish *c, struct request *r, size_t body_size,
-		uint32_t count, uint64_t *request);
+static int post(struct catfish *c, struct request *r, uint64_t *request);
+static int send_request(struct catfish *c, struct request *r);
+static int send_unsent(struct catfish *c);
+static size_t put_body(const struct catfish *c, struct request *r, char *body);
+static int advance(struct catfish *c);
+static int come_back(struct catfish *c);
+static void sort_out(struct catfish *c);
+static void sort_out_writes(struct catfish *c);
 static int begin_poll(struct catfish *c);
 static int end_poll(struct catfish *c, int error, size_t *completed);
 static int receive_all(struct catfish *c);
@@ -142,7 +160,6 @@ static int begin_search(struct catfish *c, const struct catfish_query *query,
 			const struct catfish_call *call, struct search *search,
 			uint64_t *request)
 {
-	struct wire_query body;
 	struct request *r;
 
 	int error = client_search_take_query(query, search);
@@ -154,9 +171,22 @@ static int begin_search(struct catfish *c, const struct catfish_query *query,
 	r->search = *search;
 	r->search.context = call->context;
 	r->progress = (struct search_progress){0};
-	client_search_put_query(search, &body);
-	memcpy(client_request_body(c), &body, sizeof(body));
-	return post(c, r, sizeof(body), 0, request);
+	return post(c, r, request);
+}
+
+/* Keeps what is to be written, in case that it has to be sent again. */
+static int keep_entries(struct catfish *c, struct request *r)
+{
+	size_t size = r->write.count * r->write.entry_size;
+
+	r->entries = NULL;
+	if (!c->reconnect_ns)
+		return 0;
+	r->entries = malloc(size);
+	if (!r->entries)
+		return err_set(ERR_NO_MEMORY, "no memory for a request");
+	memcpy(r->entries, r->write.entries, size);
+	return 0;
 }
 
 static int begin_write(struct catfish *c, const struct write *write,
@@ -169,18 +199,25 @@ static int begin_write(struct catfish *c, const struct write *write,
 		error = client_write_check(write);
 	if (error)
 		return error;
-	size_t most = client_request_room(c) / write->entry_size;
+	size_t most = (c->room - sizeof(struct wire_write)) / write->entry_size;
 	if (!write->count || write->count > most)
 		return err_set(ERR_USAGE,
 			       "a request holds 1 to %zu items here, not %zu",
 			       most, write->count);
-	size_t size = write->count * write->entry_size;
 	r->write = *write;
+	r->write.number = c->write_number + 1;
 	r->write.written.identity = c->server.identity;
 	r->write.written.version = c->version;
-	memcpy(client_request_body(c), write->entries, size);
+	error = keep_entries(c, r);
+	if (!error)
+		error = post(c, r, request);
+	if (error)
+		free(r->entries);
+	else
+		c->write_number = r->write.number;
+	/* The caller's array is its own again. */
 	r->write.entries = NULL;
-	return post(c, r, size, (uint32_t)write->count, request);
+	return error;
 }
 
 static int make_table(struct catfish *c)
@@ -214,46 +251,118 @@ static int prepare(struct catfish *c, const struct catfish_call *call,
 		return err_set(ERR_BUSY, "%zu requests are outstanding",
 			       c->requests->outstanding);
 	r->operation = operation;
-	r->is_dropped = false;
+	r->is_dropped = r->is_unsent = r->was_sent = r->was_lost = false;
 	r->call = *call;
 	*request = r;
 	return 0;
 }
 
-static uint64_t deadline_of(const struct catfish *c, const struct request *r)
+static bool is_search(const struct request *r)
 {
-	bool is_write =
-		r->operation != WIRE_SEARCH && r->operation != WIRE_COUNT;
-
-	if (r->call.deadline_ms)
-		return r->begun_ns + r->call.deadline_ms * NS_PER_MS;
-	return r->begun_ns + c->timeout_ns * (is_write ? WRITE_FACTOR : 1);
+	return r->operation == WIRE_SEARCH || r->operation == WIRE_COUNT;
 }
 
-/* Sends the request whose body is in place. */
-static int post(struct catfish *c, struct request *r, size_t body_size,
-		uint32_t count, uint64_t *request)
+static uint64_t deadline_of(const struct catfish *c, const struct request *r)
+{
+	if (r->call.deadline_ms)
+		return r->begun_ns + r->call.deadline_ms * NS_PER_MS;
+	return r->begun_ns + client_request_timeout_ns(c, r->operation);
+}
+
+/* Sends a request, or leaves it to be sent behind those that have to be sent
+ * again. */
+static int post(struct catfish *c, struct request *r, uint64_t *request)
 {
 	struct client_requests *requests = c->requests;
-	uint32_t size = sizeof(struct wire_header) + (uint32_t)body_size;
+	int error = 0;
 
-	wire_seal(c->request, r->operation, 0, c->sequence + 1, count, size);
-	int error = fabric_ring_send(c->ring, c->request, size);
-	if (error == ERR_AGAIN)
-		return err_set(ERR_BUSY,
-			       "%zu requests are outstanding, and there is no "
-			       "room for more",
-			       requests->outstanding);
-	if (error)
-		return client_break(c, err_prefix(error, "%s", c->address));
-	r->sequence = ++c->sequence;
+	r->sequence = c->sequence + 1;
 	r->begun_ns = clock_now_ns();
 	r->deadline_ns = deadline_of(c, r);
+	r->is_unsent = c->lost || requests->unsent;
+	if (!r->is_unsent)
+		error = send_request(c, r);
+	if (error && !c->lost) {
+		r->sequence = 0;
+		return error == ERR_AGAIN
+			       ? err_set(ERR_BUSY,
+					 "%zu requests are outstanding, and "
+					 "there is no room for more",
+					 requests->outstanding)
+			       : error;
+	}
+	requests->unsent += r->is_unsent;
+	c->sequence = r->sequence;
 	if (r->deadline_ns < requests->next_deadline_ns)
 		requests->next_deadline_ns = r->deadline_ns;
 	requests->outstanding++;
 	if (request)
 		*request = r->sequence;
+	return 0;
+}
+
+/* ERR_AGAIN when there is no room for it.  With a link that is lost it counts
+ * as sent; a poll will see that. */
+static int send_request(struct catfish *c, struct request *r)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t left = r->deadline_ns > now ? r->deadline_ns - now : 0;
+	size_t size =
+		sizeof(*c->request) + put_body(c, r, client_request_body(c));
+
+	wire_seal_request(c->request, r->operation, r->sequence,
+			  is_search(r) ? 0 : (uint32_t)r->write.count,
+			  (uint32_t)size, client_deadline_us(left));
+	int error = fabric_ring_send(c->ring, c->request, (uint32_t)size);
+	if (error == ERR_AGAIN)
+		return error;
+	r->was_sent = true;
+	return error ? client_lose(c, error) : 0;
+}
+
+/* Its size. */
+static size_t put_body(const struct catfish *c, struct request *r, char *body)
+{
+	if (is_search(r)) {
+		struct wire_query query;
+		client_search_put_query(&r->search, &query);
+		memcpy(body, &query, sizeof(query));
+		return sizeof(query);
+	}
+	const struct write *w = &r->write;
+	const struct wire_write head = client_write_head(c, w);
+	size_t size = w->count * w->entry_size;
+	memcpy(body, &head, sizeof(head));
+	memcpy(body + sizeof(head), w->entries ? w->entries : r->entries, size);
+	return sizeof(head) + size;
+}
+
+/* The n-th of those that may be outstanding up to the newest, the oldest first,
+ * or NULL: it isn't. */
+static struct request *request_at(struct catfish *c, uint64_t newest,
+				  uint64_t n)
+{
+	struct request *r =
+		&c->requests->table[(newest + 1 + n) % REQUESTS_MAX];
+
+	return r->sequence && r->sequence <= newest ? r : NULL;
+}
+
+/* As many as there is room for, the oldest first. */
+static int send_unsent(struct catfish *c)
+{
+	struct client_requests *requests = c->requests;
+
+	for (int i = 0; requests->unsent && i < REQUESTS_MAX; i++) {
+		struct request *r = request_at(c, c->sequence, (uint64_t)i);
+		if (!r || !r->is_unsent)
+			continue;
+		int error = send_request(c, r);
+		if (error)
+			return error == ERR_AGAIN ? 0 : error;
+		r->is_unsent = false;
+		requests->unsent--;
+	}
 	return 0;
 }
 
@@ -286,6 +395,11 @@ size_t catfish_outstanding(const struct catfish *c)
 
 void client_requests_destroy(struct catfish *c)
 {
+	for (int i = 0; c->requests && i < REQUESTS_MAX; i++) {
+		struct request *r = &c->requests->table[i];
+		if (r->sequence && !is_search(r))
+			free(r->entries);
+	}
 	free(c->requests);
 	c->requests = NULL;
 }
@@ -298,7 +412,7 @@ int catfish_poll(struct catfish *c, size_t *completed)
 
 	if (error)
 		return catfish_error_of(error);
-	return catfish_error_of(end_poll(c, receive_all(c), completed));
+	return catfish_error_of(end_poll(c, advance(c), completed));
 }
 
 int catfish_arm(struct catfish *c, size_t *completed)
@@ -307,10 +421,15 @@ int catfish_arm(struct catfish *c, size_t *completed)
 
 	if (error)
 		return catfish_error_of(error);
-	if (!c->broken)
-		error = fabric_arm(c->link);
-	if (!error)
-		error = receive_all(c);
+	uint64_t link;
+	do {
+		link = c->links;
+		if (!c->broken && !c->lost)
+			error = fabric_arm(c->link);
+		if (!error)
+			error = advance(c);
+		/* Another link has to be armed as well. */
+	} while (!error && c->links != link);
 	return catfish_error_of(end_poll(c, error, completed));
 }
 
@@ -321,15 +440,36 @@ static bool has_waited(const struct client_requests *requests, uint64_t now,
 	return requests->completed || !requests->outstanding || now >= until;
 }
 
+/* When there is something to do whatever comes. */
+static uint64_t next_time(const struct client_requests *requests)
+{
+	uint64_t next = requests->next_deadline_ns;
+
+	return requests->is_coming_back && requests->retry.next_ns < next
+		       ? requests->retry.next_ns
+		       : next;
+}
+
 /* A wait until then, or until the next deadline. */
 static struct client_wait plan_wait(const struct client_requests *requests,
 				    uint64_t now, uint64_t until)
 {
-	if (requests->next_deadline_ns < until)
-		until = requests->next_deadline_ns;
+	if (next_time(requests) < until)
+		until = next_time(requests);
 	return (struct client_wait){
 		.timeout_ns = until > now ? until - now : 0,
 	};
+}
+
+/* Without a link there is nothing but time to wait for. */
+static int wait_step(struct catfish *c, struct client_wait *wait, uint64_t now,
+		     uint64_t until)
+{
+	if (!c->lost)
+		return client_wait_step(c, wait, now);
+	uint64_t next = next_time(c->requests);
+	client_sleep_until(next < until ? next : until);
+	return 0;
 }
 
 int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
@@ -343,13 +483,15 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 	uint64_t until = now + timeout_ms * NS_PER_MS;
 	struct client_wait wait = plan_wait(requests, now, until);
 	for (;;) {
-		error = receive_all(c);
+		uint64_t link = c->links;
+		error = advance(c);
 		now = clock_now_ns();
 		if (error || has_waited(requests, now, until))
 			break;
-		if (wait.started && now >= wait.deadline_ns)
+		if (c->links != link ||
+		    (wait.started && now >= wait.deadline_ns))
 			wait = plan_wait(requests, now, until);
-		error = client_wait_step(c, &wait, now);
+		error = wait_step(c, &wait, now, until);
 		if (error)
 			break;
 	}
@@ -358,13 +500,15 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 
 int catfish_fd(const struct catfish *c, short *events)
 {
-	return fabric_fd(c->link, events);
+	if (!c->lost)
+		return fabric_fd(c->link, events);
+	*events = 0;
+	return -1;
 }
 
 int catfish_sleep_ms(const struct catfish *c)
 {
-	uint64_t deadline =
-		c->requests ? c->requests->next_deadline_ns : UINT64_MAX;
+	uint64_t deadline = c->requests ? next_time(c->requests) : UINT64_MAX;
 	uint64_t now = clock_now_ns();
 
 	if (deadline == UINT64_MAX)
@@ -393,13 +537,107 @@ static int begin_poll(struct catfish *c)
 	return 0;
 }
 
+/* Completes what can be completed, and has a lost connection back.  An error
+ * that is returned is one that ended the connection, or its being looked for.
+ */
+static int advance(struct catfish *c)
+{
+	int error = c->lost ? 0 : receive_all(c);
+
+	if (!error && !c->lost && !c->broken)
+		error = send_unsent(c);
+	if (error)
+		client_break(c, error);
+	if (c->lost)
+		error = come_back(c);
+	struct client_requests *requests = c->requests;
+	if (!error && requests->outstanding &&
+	    requests->next_deadline_ns != UINT64_MAX)
+		expire(c, clock_now_ns());
+	return error;
+}
+
+/* Tries once, if it is time for that; what is not answered is sent again. */
+static int come_back(struct catfish *c)
+{
+	struct client_requests *requests = c->requests;
+	uint64_t session = c->server.session;
+
+	if (!requests->is_coming_back)
+		sort_out(c);
+	requests->is_coming_back = true;
+	int error = client_reconnect_try(c, &requests->retry);
+	if (error == ERR_AGAIN)
+		return 0;
+	requests->is_coming_back = false;
+	requests->retry = (struct client_retry){0};
+	if (error)
+		return error;
+	if (c->server.session != session)
+		sort_out_writes(c);
+	error = send_unsent(c);
+	/* Lost once more: the next poll sees to that. */
+	return c->lost ? 0 : error;
+}
+
+/* Forgets requests that nobody waits for, ends those that can't be begun again
+ * since items were handed out, and has the others sent again. */
+static void sort_out(struct catfish *c)
+{
+	/* A 'done' may begin others. */
+	uint64_t newest = c->sequence;
+
+	c->requests->unsent = 0;
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		struct request *r = request_at(c, newest, (uint64_t)i);
+		if (!r)
+			continue;
+		bool begun = is_search(r) && r->search.handed_out;
+		if (r->is_dropped || begun) {
+			complete(c, r,
+				 err_set(ERR_CONNECTION,
+					 "the connection to %s was lost in the "
+					 "middle of the answer",
+					 c->address));
+			continue;
+		}
+		r->was_lost |= r->was_sent;
+		if (is_search(r)) {
+			r->progress = (struct search_progress){0};
+		} else {
+			r->write.met = 0;
+			r->write.is_repeated = r->was_lost;
+		}
+		r->is_unsent = true;
+		c->requests->unsent++;
+	}
+}
+
+/* The server doesn't know the session any more: what was sent in it may have
+ * been applied. */
+static void sort_out_writes(struct catfish *c)
+{
+	uint64_t newest = c->sequence;
+
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		struct request *r = request_at(c, newest, (uint64_t)i);
+		if (!r || is_search(r) || !r->was_sent)
+			continue;
+		c->requests->unsent -= r->is_unsent;
+		complete(c, r,
+			 err_set(ERR_CONNECTION,
+				 "the connection to %s was lost for too long: "
+				 "the server doesn't know any more whether it "
+				 "applied this write",
+				 c->address));
+	}
+}
+
 /* An error that broke the connection is all requests'. */
 static int end_poll(struct catfish *c, int error, size_t *completed)
 {
 	struct client_requests *requests = c->requests;
 
-	if (error)
-		client_break(c, error);
 	if (c->broken && !error)
 		error = client_begin_request(c);
 	if (error)
@@ -412,19 +650,15 @@ static int end_poll(struct catfish *c, int error, size_t *completed)
 
 static int receive_all(struct catfish *c)
 {
-	struct client_requests *requests = c->requests;
 	int error = 0;
 
-	while (!error && !c->broken) {
+	while (!error && !c->broken && !c->lost) {
 		int64_t size = fabric_ring_receive(c->ring, c->segment, NULL);
 		if (size == 0)
 			break;
 		error = size < 0 ? err_prefix((int)size, "%s", c->address)
 				 : take_message(c, (size_t)size);
 	}
-	if (!error && requests->outstanding &&
-	    requests->next_deadline_ns != UINT64_MAX)
-		expire(c, clock_now_ns());
 	return error;
 }
 
@@ -442,13 +676,16 @@ static int take_message(struct catfish *c, size_t size)
 			       "%s: an answer of kind %u came to request "
 			       "%" PRIu64 ", which is not outstanding",
 			       c->address, header.operation, header.sequence);
-	int error = r->operation == WIRE_SEARCH || r->operation == WIRE_COUNT
-			    ? take_search(c, r, &header)
-			    : take_write(c, r, &header);
+	c->retry_us = 0;
+	int error = is_search(r) ? take_search(c, r, &header)
+				 : take_write(c, r, &header);
 	bool is_last = error || !c->more;
 	c->more = false;
-	if (c->broken)
+	if (c->broken || c->lost)
 		return error;
+	/* They are answered in their order. */
+	if (is_last && !is_search(r))
+		c->write_answered = r->write.number;
 	if (is_last)
 		complete(c, r, error);
 	return 0;
@@ -498,8 +735,20 @@ static void complete(struct catfish *c, struct request *r, int error)
 
 	r->sequence = 0;
 	c->requests->outstanding--;
+	if (!is_search(r))
+		free(r->entries);
 	if (!completed.is_dropped)
 		finish(c, &completed, error);
+}
+
+/* No answer came, or one that says that it is not known, or one that knows
+ * nothing of the times before. */
+static bool is_uncertain(const struct request *r, int error)
+{
+	if (error == ERR_BUSY || error == ERR_NO_MEMORY)
+		return r->was_lost;
+	return r->was_sent &&
+	       (error == ERR_CONNECTION || error == ERR_PROTOCOL);
 }
 
 static void finish(struct catfish *c, const struct request *r, int error)
@@ -507,6 +756,7 @@ static void finish(struct catfish *c, const struct request *r, int error)
 	struct catfish_result result = {
 		.error = catfish_error_of(error),
 		.text = "",
+		.retry_us = error == ERR_BUSY ? c->retry_us : 0,
 	};
 	char text[TEXT_SIZE];
 
@@ -514,11 +764,13 @@ static void finish(struct catfish *c, const struct request *r, int error)
 		snprintf(text, sizeof(text), "%s", err_text());
 		result.text = text;
 	}
-	if (r->operation == WIRE_SEARCH || r->operation == WIRE_COUNT) {
+	if (is_search(r)) {
 		result.answer = r->search.answer;
 		result.answer.time_ns = clock_now_ns() - r->begun_ns;
 	} else {
 		result.written = r->write.written;
+		if (is_uncertain(r, error))
+			result.written.uncertain = r->write.count;
 	}
 	c->requests->completed++;
 	r->call.done(r->call.context, &result);
@@ -541,6 +793,8 @@ static void expire(struct catfish *c, uint64_t now)
 		if (r->deadline_ns <= now) {
 			struct request late = *r;
 			r->is_dropped = true;
+			if (late.was_sent && !is_search(&late))
+				late.write.written.uncertain = late.write.count;
 			finish(c, &late,
 			       err_set(ERR_TIMEOUT,
 				       "no answer from %s within %.3g s",
@@ -562,12 +816,12 @@ static void fail_all(struct catfish *c, int error)
 	char text[TEXT_SIZE];
 
 	snprintf(text, sizeof(text), "%s", err_text());
-	for (int i = 1; i <= REQUESTS_MAX; i++) {
-		struct request *r =
-			&requests->table[(newest + (uint64_t)i) % REQUESTS_MAX];
-		if (r->sequence)
+	requests->unsent = 0;
+	requests->next_deadline_ns = UINT64_MAX;
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		struct request *r = request_at(c, newest, (uint64_t)i);
+		if (r)
 			complete(c, r, err_set(error, "%s", text));
 	}
-	requests->next_deadline_ns = UINT64_MAX;
 	err_set(error, "%s", text);
 }

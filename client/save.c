@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "client/call.h"
+#include "client/reconnect.h"
 
 /* What has come of the snapshot. */
 struct receipt {
@@ -33,8 +34,14 @@ int catfish_save(struct catfish *c, const char *path, uint64_t *version,
 
 	if (!error && !path)
 		error = err_set(ERR_USAGE, "there is no file name");
-	if (!error)
+	struct client_retry retry = {0};
+	while (!error) {
+		receipt = (struct receipt){0};
 		error = save(c, path, &receipt);
+		if (!client_retry(c, &retry, &error))
+			break;
+		error = 0;
+	}
 	if (error)
 		return catfish_error_of(error);
 	if (version)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "client/offload.h"
+#include "client/reconnect.h"
 
 /* Arrays of the caller that items are stored in. */
 struct store {
@@ -112,17 +113,22 @@ static int search_metered(struct catfish *c, struct search *s,
 void client_meter_begin(const struct catfish *c, struct client_meter *meter)
 {
 	meter->begun_ns = clock_now_ns();
+	meter->links = c->links;
 	meter->before = *fabric_link_counters(c->link);
 }
 
 void client_meter_end(const struct catfish *c, const struct client_meter *meter,
 		      struct catfish_answer *answer)
 {
+	static const struct fabric_counters none;
 	const struct fabric_counters *now = fabric_link_counters(c->link);
+	/* Another link counts from 0; what went over a lost one isn't known. */
+	const struct fabric_counters *before =
+		meter->links == c->links ? &meter->before : &none;
 
-	answer->round_trips += now->read_lists - meter->before.read_lists;
-	answer->reads += now->reads - meter->before.reads;
-	answer->read_bytes += now->read_bytes - meter->before.read_bytes;
+	answer->round_trips += now->read_lists - before->read_lists;
+	answer->reads += now->reads - before->reads;
+	answer->read_bytes += now->read_bytes - before->read_bytes;
 	answer->time_ns = clock_now_ns() - meter->begun_ns;
 }
 
@@ -153,6 +159,16 @@ int client_search_take_query(const struct catfish_query *query,
 						"the query's rectangle");
 }
 
+/* Begins again what is to be done again; items in arrays are stored anew. */
+static bool can_begin_again(struct search *s)
+{
+	if (s->found == store_item) {
+		((struct store *)s->context)->count = 0;
+		s->handed_out = false;
+	}
+	return !s->handed_out;
+}
+
 /* 'now_ns' is the time, or 0. */
 static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
 {
@@ -165,14 +181,21 @@ static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
 static int choose_and_search(struct catfish *c, struct search *s,
 			     uint64_t now_ns)
 {
-	struct client_choice choice;
-	int error = ERR_AGAIN;
+	struct client_retry retry = {0};
+	int error;
 
-	client_choose(c, client_expect_leaves(c, &s->box), now_ns, &choice);
-	if (choice.path == ADAPTIVE_OFFLOAD)
-		error = client_search_by_offload(c, s);
-	if (error == ERR_AGAIN)
-		error = client_search_by_messaging(c, s);
-	client_chosen(c, &choice);
+	do {
+		struct client_choice choice;
+		error = ERR_AGAIN;
+		client_choose(c, client_expect_leaves(c, &s->box), now_ns,
+			      &choice);
+		if (choice.path == ADAPTIVE_OFFLOAD)
+			error = client_search_by_offload(c, s);
+		if (error == ERR_AGAIN)
+			error = client_search_by_messaging(c, s);
+		client_chosen(c, &choice);
+		now_ns = 0;
+	} while (error && can_begin_again(s) &&
+		 client_retry(c, &retry, &error));
 	return error;
 }

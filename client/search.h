@@ -19,6 +19,7 @@ struct search {
 	uint64_t limit;	      /* 0: none */
 	catfish_found *found; /* NULL: a count */
 	void *context;
+	bool handed_out; /* some item: it can't be begun again */
 	struct catfish_answer answer;
 };
 
@@ -33,6 +34,7 @@ struct search_progress {
  * answer after it. */
 struct client_meter {
 	uint64_t begun_ns;
+	uint64_t links;
 	struct fabric_counters before;
 };
 void client_meter_begin(const struct catfish *c, struct client_meter *meter);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "client/call.h"
+#include "client/reconnect.h"
 
 static_assert((int)CATFISH_LEVELS == (int)WIRE_LEVELS, "the same levels");
 
@@ -76,9 +77,13 @@ int catfish_statistics(struct catfish *c, struct catfish_statistics *statistics)
 static int ask(struct catfish *c, enum wire_operation operation, void *fixed,
 	       size_t size)
 {
+	struct client_retry retry = {0};
 	uint64_t state[2];
-	int error = client_call(c, operation, 0, 0, fixed, size);
+	int error;
 
+	do
+		error = client_call(c, operation, 0, 0, fixed, size);
+	while (client_retry(c, &retry, &error));
 	if (error)
 		return error;
 	memcpy(state, fixed, sizeof(state));

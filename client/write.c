@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/parse.h"
+#include "client/reconnect.h"
 
 /* The caller's arrays are what goes over the wire. */
 static_assert(sizeof(struct catfish_item) == sizeof(struct wire_item) &&
@@ -28,6 +29,8 @@ static int write_all(struct catfish *c, struct write *w,
 		     struct catfish_written *written);
 static int write_group(struct catfish *c, struct write *w, size_t first,
 		       size_t count);
+static int send_group(struct catfish *c, struct write *w, size_t first,
+		      size_t count);
 static int take_segment(struct catfish *c, struct write *w, size_t first,
 			size_t count);
 
@@ -84,7 +87,9 @@ static int write_all(struct catfish *c, struct write *w,
 	if (!error)
 		error = client_write_check(w);
 	if (!error) {
-		size_t most = client_request_room(c) / w->entry_size;
+		size_t most =
+			(client_request_room(c) - sizeof(struct wire_write)) /
+			w->entry_size;
 		w->written.identity = c->server.identity;
 		w->written.version = c->version;
 		for (size_t i = 0; !error && i < w->count; i += most)
@@ -117,25 +122,84 @@ int client_write_check(const struct write *w)
 	return 0;
 }
 
+struct wire_write client_write_head(const struct catfish *c,
+				    const struct write *w)
+{
+	return (struct wire_write){
+		.number = w->number,
+		.oldest = c->write_answered + 1,
+	};
+}
+
 static int write_group(struct catfish *c, struct write *w, size_t first,
 		       size_t count)
 {
-	size_t size = count * w->entry_size;
 	uint64_t done = w->written.applied + w->written.not_found + count;
+	struct client_sending sending = {0};
+	int error;
 
-	memcpy(client_request_body(c), w->entries + first * w->entry_size,
-	       size);
-	int error = client_request(c, w->operation, size, count);
+	w->number = ++c->write_number;
+	w->told = 0;
+	w->is_repeated = false;
 	do {
-		if (!error)
+		error = send_group(c, w, first, count);
+		while (!error && c->more)
 			error = take_segment(c, w, first, count);
-	} while (!error && c->more);
+	} while (client_send_again(c, &sending, &error));
+	c->write_answered = w->number;
 	if (error) {
 		w->written.applied +=
 			c->error_applied < count ? c->error_applied : count;
+		w->written.uncertain = sending.is_uncertain ? count : 0;
 		return error;
 	}
 	return client_write_check_done(c, w, done);
+}
+
+static int send_group(struct catfish *c, struct write *w, size_t first,
+		      size_t count)
+{
+	struct wire_write head = client_write_head(c, w);
+	size_t size = count * w->entry_size;
+	char *body = client_request_body(c);
+
+	w->met = 0;
+	memcpy(body, &head, sizeof(head));
+	memcpy(body + sizeof(head), w->entries + first * w->entry_size, size);
+	return client_request(c, w->operation, sizeof(head) + size, count);
+}
+
+/* Whether what came of it, 'error', leaves open what was done: when no answer
+ * came, or one that says so, or one that knows nothing of the times before. */
+static void judge(const struct catfish *c, struct client_sending *sending,
+		  int error)
+{
+	bool answered = !c->lost && !c->broken;
+	bool known = answered && error != ERR_CONNECTION &&
+		     !(sending->was_lost &&
+		       (error == ERR_BUSY || error == ERR_NO_MEMORY));
+
+	sending->is_uncertain =
+		error && !known && (c->sent || sending->was_lost);
+	sending->was_lost |= c->sent && !answered;
+}
+
+bool client_send_again(struct catfish *c, struct client_sending *sending,
+		       int *error)
+{
+	uint64_t session = c->server.session;
+
+	judge(c, sending, *error);
+	if (!client_retry(c, &sending->retry, error))
+		return false;
+	if (!sending->was_lost || c->server.session == session)
+		return true;
+	*error = err_set(ERR_CONNECTION,
+			 "the connection to %s was lost for too long: the "
+			 "server doesn't know any more whether it applied the "
+			 "last write",
+			 c->address);
+	return false;
 }
 
 int client_write_check_done(struct catfish *c, const struct write *w,
@@ -168,13 +232,15 @@ int client_write_take_segment(struct catfish *c, struct write *w, size_t first,
 			      size_t count, const struct wire_written *written,
 			      const struct client_entries *missing)
 {
-	int error =
-		client_check_version(c, written->identity, written->version);
+	/* An answer that is given once more is as old as it was. */
+	bool is_old = w->is_repeated && written->version < c->version;
+	int error = client_check_version(
+		c, written->identity, is_old ? c->version : written->version);
 	if (error)
 		return error;
-	c->version = written->version;
+	if (!is_old)
+		c->version = written->version;
 	w->written.version = written->version;
-	w->written.not_found += missing->count;
 	if (!c->more)
 		w->written.applied += written->applied;
 
@@ -186,6 +252,11 @@ int client_write_take_segment(struct catfish *c, struct write *w, size_t first,
 					   "%s didn't find entry %" PRIu32
 					   " of %zu",
 					   c->address, index[i], count));
+		/* Told before, over a connection that was lost then. */
+		if (w->met++ < w->told)
+			continue;
+		w->told++;
+		w->written.not_found++;
 		if (w->missing)
 			w->missing(w->context, first + index[i]);
 	}

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "client/call.h"
+#include "client/reconnect.h"
 
 struct write {
 	enum wire_operation operation;
@@ -18,7 +19,31 @@ struct write {
 	catfish_missing *missing;
 	void *context;
 	struct catfish_written written;
+
+	/* Of the group that is under way: its number in the session, and which
+	 * of those that were not found the caller knows, should the answer come
+	 * once more. */
+	uint64_t number;
+	uint64_t told;
+	uint64_t met;
+	bool is_repeated; /* sent before, over a connection that was lost */
 };
+
+/* The body of a group's request begins with it. */
+struct wire_write client_write_head(const struct catfish *c,
+				    const struct write *w);
+
+/* Sending a write until it is answered: all zeros to begin with. */
+struct client_sending {
+	struct client_retry retry;
+	bool was_lost;	   /* with a connection, once it was sent */
+	bool is_uncertain; /* what became of it, when it fails */
+};
+
+/* Whether to send it once more, as client_retry(): not when the session is
+ * another one by then. */
+bool client_send_again(struct catfish *c, struct client_sending *sending,
+		       int *error);
 
 /* Checks that there are entries, and all their rectangles: before anything is
  * sent, so that a bad one changes nothing. */

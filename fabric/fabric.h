@@ -52,7 +52,8 @@ enum {
 
 /* "faulty:SEED:ADDRESS" connects to an address by a link that tears, delays and
  * reorders what it carries, to test with; by "faulty:SEED:N:ADDRESS" it breaks
- * too, once in N operations.  See fabric/faulty.c. */
+ * too, once in N operations, and by "faulty:SEED:@N:ADDRESS" at the N-th message.
+ * See fabric/faulty.c. */
 
 /* The memory that a server lets its clients READ. */
 struct fabric_region {
@@ -135,7 +136,7 @@ struct fabric_connect_options {
 };
 
 /* Connects.  'answer' is set when the server answered at all; ERR_PROTOCOL when
- * it refused. */
+ * it refused, ERR_NOT_FOUND when it is certain that nobody listens there. */
 int fabric_connect(const char *address, const uint8_t hello[FABRIC_HELLO_SIZE],
 		   const struct fabric_connect_options *options,
 		   uint8_t answer[FABRIC_HELLO_SIZE],

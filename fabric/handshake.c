@@ -29,12 +29,12 @@ static int no_server(const struct fabric_call *call, int number)
 {
 	switch (number) {
 	case ENOENT:
-		return err_set(ERR_CONNECTION,
+		return err_set(ERR_NOT_FOUND,
 			       "no server at %s: there is no such socket (is "
 			       "the server running, and the path right?)",
 			       call->address);
 	case ECONNREFUSED:
-		return err_set(ERR_CONNECTION,
+		return err_set(ERR_NOT_FOUND,
 			       "no server at %s: connection refused (is the "
 			       "server running?)",
 			       call->address);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 /* What an immediate says: the length of a message, or, with the highest bit
@@ -51,12 +52,16 @@ struct fabric_ring {
 	 * circle, since credits are looked for behind them. */
 	uint32_t announced[FABRIC_MESSAGES_MAX];
 	uint32_t announced_begin, announced_count;
-	unsigned reads_done; /* not told yet */
-	uint32_t due_slots;  /* to be given back */
+	bool keeps_times;
+	uint64_t announced_ns[FABRIC_MESSAGES_MAX]; /* each one's, then */
+	uint64_t received_ns;			    /* the last one's */
+	unsigned reads_done;			    /* not told yet */
+	uint32_t due_slots;			    /* to be given back */
 	uint32_t due_messages;
 	int error; /* told when no message is left */
 };
 
+static void note_time(struct fabric_ring *ring, uint32_t known);
 static int take_event(struct fabric_ring *ring,
 		      const struct fabric_event *event);
 static int take_announcement(struct fabric_ring *ring, uint32_t size);
@@ -125,6 +130,16 @@ void fabric_ring_destroy(struct fabric_ring *ring)
 	free(ring);
 }
 
+void fabric_ring_keep_times(struct fabric_ring *ring)
+{
+	ring->keeps_times = true;
+}
+
+uint64_t fabric_ring_announced_ns(const struct fabric_ring *ring)
+{
+	return ring->received_ns;
+}
+
 uint32_t fabric_ring_send_max(const struct fabric_ring *ring)
 {
 	return message_max(&ring->out);
@@ -169,9 +184,22 @@ int fabric_ring_poll(struct fabric_ring *ring)
 	if (ring->error)
 		return ring->error;
 	int count = fabric_poll(ring->link, events, EVENTS_PER_POLL);
+	uint32_t known = ring->announced_count;
 	for (int i = 0; i < count && !ring->error; i++)
 		ring->error = take_event(ring, &events[i]);
+	if (ring->keeps_times && known < ring->announced_count)
+		note_time(ring, known);
 	return ring->error ? ring->error : count;
+}
+
+/* Of the announced messages but the first 'known'. */
+static void note_time(struct fabric_ring *ring, uint32_t known)
+{
+	uint64_t now = clock_now_ns();
+
+	for (uint32_t i = known; i < ring->announced_count; i++)
+		ring->announced_ns[(ring->announced_begin + i) %
+				   FABRIC_MESSAGES_MAX] = now;
 }
 
 int64_t fabric_ring_receive(struct fabric_ring *ring, void *message,
@@ -241,6 +269,8 @@ static int64_t take_message(struct fabric_ring *ring, void *message)
 	uint32_t inbox_size;
 	const uint8_t *inbox = fabric_inbox(ring->link, &inbox_size);
 	uint32_t size = ring->announced[ring->announced_begin];
+
+	ring->received_ns = ring->announced_ns[ring->announced_begin];
 
 	ring->announced_begin =
 		(ring->announced_begin + 1) % FABRIC_MESSAGES_MAX;

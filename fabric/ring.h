@@ -36,6 +36,14 @@ struct fabric_ring;
 int fabric_ring_create(struct fabric_link *link, struct fabric_ring **ring);
 void fabric_ring_destroy(struct fabric_ring *ring);
 
+/* Has it keep when each message was announced. */
+void fabric_ring_keep_times(struct fabric_ring *ring);
+
+/* When the message that was received last was announced to this end, on the
+ * clock of base/clock.h: when a poll took it in, which may be later than it
+ * came.  Only of a ring that keeps times. */
+uint64_t fabric_ring_announced_ns(const struct fabric_ring *ring);
+
 /* The longest message that can be sent, and that can be received. */
 uint32_t fabric_ring_send_max(const struct fabric_ring *ring);
 uint32_t fabric_ring_receive_max(const struct fabric_ring *ring);

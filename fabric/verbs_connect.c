@@ -96,8 +96,10 @@ static int rejected(const struct attempt *a, const struct rdma_cm_event *event)
 	struct verbs_reply reply;
 
 	if (event->status == REJECT_NO_LISTENER)
-		return no_server(a->call,
-				 "nobody listens (is the server running?)");
+		return err_set(ERR_NOT_FOUND,
+			       "no server at %s: nobody listens (is the "
+			       "server running?)",
+			       a->call->address);
 	if (event->param.conn.private_data_len < sizeof(reply))
 		return fabric_call_hung_up(a->call);
 	memcpy(&reply, event->param.conn.private_data, sizeof(reply));

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "server/request.h"
 #include "server/server.h"
+#include "server/session.h"
 #include "server/worker.h"
 
 /* Steps in one turn, before the worker's other clients have theirs. */
@@ -42,6 +43,15 @@ static void answer_with_snapshot(struct connection *c, struct job *job);
 static int receive(struct connection *c);
 static void end_answer(struct connection *c);
 
+/* The rings, a request out of one, a segment on its way into the other, and
+ * what waits for the writer. */
+uint64_t connection_memory(uint32_t client_inbox_size)
+{
+	return sizeof(struct connection) + SERVER_INBOX_SIZE +
+	       SERVER_INBOX_SIZE / 4 + SEGMENT_MAX + JOBS_SIZE_MAX +
+	       client_inbox_size;
+}
+
 int connection_create(struct server *server, struct fabric_link *link,
 		      struct connection **connection)
 {
@@ -54,6 +64,7 @@ int connection_create(struct server *server, struct fabric_link *link,
 	int error = fabric_ring_create(link, &c->ring);
 	if (error)
 		goto free_connection;
+	fabric_ring_keep_times(c->ring);
 	uint32_t size = fabric_ring_send_max(c->ring);
 	error = segment_init(&c->segment,
 			     size < SEGMENT_MAX ? size : SEGMENT_MAX);
@@ -195,7 +206,7 @@ static int answer_on(struct connection *c)
 		return STEP_LONG;
 	if (progress < 0)
 		segment_fail(&c->segment, c->operation, c->sequence, progress,
-			     c->applied);
+			     c->applied, 0);
 	else
 		segment_seal(&c->segment, c->operation,
 			     progress == ANSWER_SEGMENT ? WIRE_MORE : 0,
@@ -244,11 +255,21 @@ static int receive(struct connection *c)
 	if (c->request_error == ERR_PROTOCOL)
 		return c->request_error;
 	c->request_size = size;
-	if (!c->request_error)
-		worker_count_request(
-			c->worker,
-			((struct wire_header *)c->request)->operation);
+	if (c->request_error)
+		return STEP_DONE;
+	const struct wire_header *header = c->request;
+	c->deadline_ns = header->deadline_us
+				 ? fabric_ring_announced_ns(c->ring) +
+					   header->deadline_us * NS_PER_US
+				 : 0;
+	worker_count_request(c->worker, header->operation);
 	return STEP_DONE;
+}
+
+void connection_look(struct connection *c)
+{
+	/* What is wrong with the link is told by the next receive, too. */
+	(void)fabric_ring_poll(c->ring);
 }
 
 void connection_answer(struct connection *c, enum wire_operation operation,
@@ -395,6 +416,7 @@ void connection_close(struct connection *c)
 void connection_destroy(struct connection *c)
 {
 	assert(!c->link && !c->jobs);
+	session_close(&c->server->sessions, c->session, clock_now_ns());
 	segment_fini(&c->segment);
 	free(c->request);
 	free(c);

@@ -53,6 +53,8 @@ struct connection {
 	void *request;
 	int64_t request_size; /* 0: none */
 	int request_error;    /* of wire_check() */
+	uint64_t deadline_ns; /* of it; 0: none */
+	uint32_t retry_us;    /* when it fails as busy: when to come back */
 
 	/* The answer that is on its way. */
 	enum wire_operation operation; /* what it answers */
@@ -75,7 +77,8 @@ struct connection {
 	bool inspecting;  /* the one job is no write */
 	STAILQ_HEAD(, job) finished;
 
-	struct load *load; /* the import that is being sent */
+	struct load *load;	 /* the import that is being sent */
+	struct session *session; /* from its first request on */
 };
 
 enum connection_state {
@@ -85,12 +88,21 @@ enum connection_state {
 	CONNECTION_ENDED,    /* to be closed */
 };
 
+/* Bytes that one takes at most with a client's inbox of that size, which on shm
+ * is this process's memory too; without what it stages for an import, and a
+ * gathered answer. */
+uint64_t connection_memory(uint32_t client_inbox_size);
+
 /* Takes over a link that was accepted; what is counted of it was counted. */
 int connection_create(struct server *server, struct fabric_link *link,
 		      struct connection **connection);
 
 /* Goes on with whatever can go on, for a bounded time. */
 enum connection_state connection_run(struct connection *connection);
+
+/* Takes notice of what has come, so that its time to wait begins: for a
+ * connection that waits for its turn. */
+void connection_look(struct connection *connection);
 
 /* Neither works on a request, nor has one waiting, nor bytes to be sent. */
 bool connection_is_idle(const struct connection *connection);

@@ -25,10 +25,15 @@ void *inspector_run(void *argument)
 			struct job *job = jobs;
 
 			jobs = job->next;
-			int error = inspect(server, job);
+			uint64_t began = clock_now_ns();
+			int error = job_check_deadline(job);
+			if (!error)
+				error = inspect(server, job);
 			if (error)
 				job_fail(job, error);
-			job_queue_done(&server->inspections);
+			job_queue_note_time(&server->inspections,
+					    clock_now_ns() - began, 1);
+			job_queue_done(&server->inspections, job);
 			worker_finish(job);
 		}
 	return NULL;

@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "rtree/rtree.h"
 #include "server/load.h"
+
+enum { RETRY_MIN_US = 1000, RETRY_MAX_US = 1000000 };
 
 int job_create(enum wire_operation operation, uint32_t count, struct job **job)
 {
@@ -55,8 +58,23 @@ bool job_is_write(const struct job *job)
 
 size_t job_size(const struct job *job)
 {
+	return job_size_of(job->count);
+}
+
+size_t job_size_of(uint32_t count)
+{
+	const struct job *job = NULL;
+
 	return sizeof(*job) +
-	       job->count * (sizeof(job->writes[0]) + sizeof(job->missing[0]));
+	       count * (sizeof(job->writes[0]) + sizeof(job->missing[0]));
+}
+
+int job_check_deadline(const struct job *job)
+{
+	if (!job->deadline_ns || clock_now_ns() < job->deadline_ns)
+		return 0;
+	return err_set(ERR_TIMEOUT,
+		       "the deadline passed while the request was waiting");
 }
 
 void job_fail(struct job *job, int error)
@@ -115,9 +133,12 @@ const struct answer_ops job_answer = {.step = step, .end = end};
 
 /* --- Queues ------------------------------------------------------------- */
 
-void job_queue_init(struct job_queue *queue)
+void job_queue_init(struct job_queue *queue, size_t size_max)
 {
-	*queue = (struct job_queue){.last = &queue->first};
+	*queue = (struct job_queue){
+		.last = &queue->first,
+		.size_max = size_max,
+	};
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->filled, NULL);
 }
@@ -128,6 +149,28 @@ void job_queue_fini(struct job_queue *queue)
 	pthread_mutex_destroy(&queue->lock);
 }
 
+/* Half of what is waiting should be done by then. */
+static uint32_t retry_us(const struct job_queue *queue)
+{
+	uint64_t time = queue->length * queue->time_ns / 2 / NS_PER_US;
+
+	if (time < RETRY_MIN_US)
+		return RETRY_MIN_US;
+	return time < RETRY_MAX_US ? (uint32_t)time : RETRY_MAX_US;
+}
+
+int job_queue_check_room(const struct job_queue *queue, const struct job *job,
+			 uint32_t *retry)
+{
+	if (queue->size + job_size(job) <= queue->size_max)
+		return 0;
+	*retry = retry_us(queue);
+	return err_set(ERR_BUSY,
+		       "%u requests wait for the same thread already: come "
+		       "back in %.3g ms",
+		       queue->length, *retry / 1e3);
+}
+
 void job_queue_push(struct job_queue *queue, struct job *job)
 {
 	job->next = NULL;
@@ -135,6 +178,7 @@ void job_queue_push(struct job_queue *queue, struct job *job)
 	*queue->last = job;
 	queue->last = &job->next;
 	queue->length++;
+	queue->size += job_size(job);
 	pthread_cond_signal(&queue->filled);
 	pthread_mutex_unlock(&queue->lock);
 }
@@ -151,6 +195,13 @@ struct job *job_queue_take_all(struct job_queue *queue)
 	return jobs;
 }
 
+void job_queue_note_time(struct job_queue *queue, uint64_t time_ns,
+			 unsigned count)
+{
+	if (count)
+		queue->time_ns = (queue->time_ns + time_ns / count) / 2;
+}
+
 void job_queue_close(struct job_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
@@ -159,7 +210,8 @@ void job_queue_close(struct job_queue *queue)
 	pthread_mutex_unlock(&queue->lock);
 }
 
-void job_queue_done(struct job_queue *queue)
+void job_queue_done(struct job_queue *queue, const struct job *job)
 {
 	queue->length--;
+	queue->size -= job_size(job);
 }

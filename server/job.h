@@ -22,6 +22,7 @@
 struct connection;
 struct load;
 struct rtree_snapshot;
+struct session;
 
 /* One entry of a write; 'to' is where an update moves the item. */
 struct write {
@@ -37,6 +38,13 @@ struct job {
 	struct connection *connection; /* lives as long as its jobs */
 	enum wire_operation operation;
 	uint64_t sequence;
+	uint64_t deadline_ns; /* then it isn't begun any more; 0: never */
+
+	/* Of a write that its session remembers; see server/session.h. */
+	struct session *session;
+	uint64_t number; /* 0: it doesn't */
+	uint64_t oldest;
+	bool is_repeated;
 
 	/* The request: 'count' writes, or an import. */
 	struct write *writes;
@@ -69,8 +77,13 @@ void job_destroy(struct job *job);
 /* Whether it changes the tree. */
 bool job_is_write(const struct job *job);
 
-/* The memory that it takes, without an import's items. */
+/* The memory that it takes, without an import's items; or that one of so many
+ * writes would. */
 size_t job_size(const struct job *job);
+size_t job_size_of(uint32_t count);
+
+/* Whether its deadline has passed; ERR_TIMEOUT then. */
+int job_check_deadline(const struct job *job);
 
 /* Ends it with this thread's error text. */
 void job_fail(struct job *job, int error);
@@ -87,11 +100,20 @@ struct job_queue {
 	struct job *first;
 	struct job **last;
 	bool closed;
-	_Atomic unsigned length; /* what was pushed and not yet finished */
+	/* What was pushed and not yet finished: jobs, and their bytes. */
+	_Atomic unsigned length;
+	_Atomic size_t size;
+	size_t size_max;
+	_Atomic uint64_t time_ns; /* that a job took, lately */
 };
 
-void job_queue_init(struct job_queue *queue);
+void job_queue_init(struct job_queue *queue, size_t size_max);
 void job_queue_fini(struct job_queue *queue);
+
+/* ERR_BUSY when it is so long that 'job' has to wait until later, and how much
+ * later is good. */
+int job_queue_check_room(const struct job_queue *queue, const struct job *job,
+			 uint32_t *retry_us);
 
 void job_queue_push(struct job_queue *queue, struct job *job);
 
@@ -99,8 +121,12 @@ void job_queue_push(struct job_queue *queue, struct job *job);
  * queue is closed and empty. */
 struct job *job_queue_take_all(struct job_queue *queue);
 
-/* One that was taken is finished. */
-void job_queue_done(struct job_queue *queue);
+/* One that was taken is finished, and is still the caller's. */
+void job_queue_done(struct job_queue *queue, const struct job *job);
+
+/* 'count' jobs took so long, all together. */
+void job_queue_note_time(struct job_queue *queue, uint64_t time_ns,
+			 unsigned count);
 
 /* Nothing will be pushed any more. */
 void job_queue_close(struct job_queue *queue);

@@ -188,6 +188,15 @@ static void on_pause_ended(evutil_socket_t fd, short what, void *argument)
 	event_add(listener->event, NULL);
 }
 
+/* The largest inbox that a client may have here. */
+static uint64_t inbox_max(const struct server *server)
+{
+	uint64_t most =
+		server->options.memory_per_client - connection_memory(0);
+
+	return most < CLIENT_INBOX_MAX ? most : CLIENT_INBOX_MAX;
+}
+
 static void greet(struct server *server, struct fabric_link *link,
 		  const uint8_t bytes[FABRIC_HELLO_SIZE])
 {
@@ -206,6 +215,10 @@ static void greet(struct server *server, struct fabric_link *link,
 		.status = judge(server, link, &hello),
 		.fingerprint = RTREE_LAYOUT_FINGERPRINT,
 	};
+	if (answer.status == WIRE_HELLO_BUSY)
+		answer.limit = server->options.max_clients;
+	if (answer.status == WIRE_HELLO_INBOX_TOO_LARGE)
+		answer.limit = inbox_max(server);
 	if (answer.status == WIRE_HELLO_ACCEPTED) {
 		welcome(server, link, &answer);
 		return;
@@ -228,9 +241,9 @@ static enum wire_hello_status judge(const struct server *server,
 		return WIRE_HELLO_OTHER_VERSION;
 	if (hello->fingerprint != RTREE_LAYOUT_FINGERPRINT)
 		return WIRE_HELLO_OTHER_LAYOUT;
-	if (fabric_peer_inbox_size(link) > CLIENT_INBOX_MAX)
+	if (fabric_peer_inbox_size(link) > inbox_max(server))
 		return WIRE_HELLO_INBOX_TOO_LARGE;
-	if (server->clients >= CLIENTS_MAX)
+	if (server->clients >= server->options.max_clients)
 		return WIRE_HELLO_BUSY;
 	return WIRE_HELLO_ACCEPTED;
 }

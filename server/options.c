@@ -14,17 +14,19 @@
 #include "base/parse.h"
 #include "base/program.h"
 #include "fabric/fabric.h"
+#include "server/connection.h"
 
-#define LEASE_DEFAULT_NS     (50 * NS_PER_MS)
-#define LEASE_MIN_NS	     (1 * NS_PER_MS)
-#define LEASE_MAX_NS	     (60 * NS_PER_S)
-#define HEARTBEAT_DEFAULT_NS (10 * NS_PER_MS)
-#define SPIN_DEFAULT_NS	     (50 * NS_PER_US)
-#define HEARTBEAT_MIN_NS     (1 * NS_PER_MS)
-#define HEARTBEAT_MAX_NS     (60 * NS_PER_S)
-#define SILENCE_MIN_NS	     (100 * NS_PER_MS)
-#define SILENCE_MAX_NS	     (600 * NS_PER_S)
-#define SPIN_MAX_NS	     (1 * NS_PER_S)
+#define LEASE_DEFAULT_NS      (50 * NS_PER_MS)
+#define LEASE_MIN_NS	      (1 * NS_PER_MS)
+#define LEASE_MAX_NS	      (60 * NS_PER_S)
+#define HEARTBEAT_DEFAULT_NS  (10 * NS_PER_MS)
+#define HEARTBEAT_MIN_NS      (1 * NS_PER_MS)
+#define HEARTBEAT_MAX_NS      (60 * NS_PER_S)
+#define SILENCE_MIN_NS	      (100 * NS_PER_MS)
+#define SILENCE_MAX_NS	      (600 * NS_PER_S)
+#define SPIN_DEFAULT_NS	      (50 * NS_PER_US)
+#define SPIN_MAX_NS	      (1 * NS_PER_S)
+#define CLIENT_MEMORY_DEFAULT UINT64_C(2097152)
 
 enum {
 	SOCKET_MODE_DEFAULT = 0600,
@@ -56,6 +58,10 @@ static const char usage[] =
 	"  --spin TIME         for which threads look for more requests before "
 	"they sleep\n"
 	"                      [50us; 0: they sleep at once]\n"
+	"  --max-clients N     connected at a time [1000]\n"
+	"  --max-memory-per-client SIZE\n"
+	"                      of rings and requests; a client that wants more is "
+	"refused [2M]\n"
 	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
 	"  --device NAME       RDMA device of verbs:// addresses [the address's]\n"
 	"  --link-speed RATE   of its link, such as 100G, in bits per second [as "
@@ -82,6 +88,8 @@ enum option_id {
 	OPTION_LEASE,
 	OPTION_HEARTBEAT,
 	OPTION_SPIN,
+	OPTION_MAX_CLIENTS,
+	OPTION_MAX_MEMORY,
 	OPTION_SOCKET_MODE,
 	OPTION_DEVICE,
 	OPTION_LINK_SPEED,
@@ -100,6 +108,8 @@ static const struct option long_options[] = {
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
 	{"spin", required_argument, NULL, OPTION_SPIN},
+	{"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
+	{"max-memory-per-client", required_argument, NULL, OPTION_MAX_MEMORY},
 	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"link-speed", required_argument, NULL, OPTION_LINK_SPEED},
@@ -165,6 +175,8 @@ static void set_defaults(struct options *options)
 				.socket_mode = SOCKET_MODE_DEFAULT,
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
 				.spin_ns = SPIN_DEFAULT_NS,
+				.max_clients = CLIENTS_MAX,
+				.memory_per_client = CLIENT_MEMORY_DEFAULT,
 			},
 		.tree =
 			{
@@ -211,16 +223,28 @@ static int read_time(const char *text, uint64_t min, uint64_t max,
 	return error;
 }
 
-static int read_threads(const char *text, unsigned *threads)
+static int read_number(const char *text, unsigned max, unsigned *number)
 {
 	uint64_t value;
 
 	int error = parse_uint64(text, &value);
-	if (!error && (value < 1 || value > THREADS_MAX))
-		error = err_set(ERR_USAGE, "%s is not from 1 to %d", text,
-				THREADS_MAX);
+	if (!error && (value < 1 || value > max))
+		error = err_set(ERR_USAGE, "%s is not from 1 to %u", text, max);
 	if (!error)
-		*threads = (unsigned)value;
+		*number = (unsigned)value;
+	return error;
+}
+
+static int read_client_memory(const char *text, uint64_t *size)
+{
+	char least[FORMAT_SIZE_SIZE];
+	uint64_t min = connection_memory(FABRIC_INBOX_MIN);
+
+	int error = parse_size(text, size);
+	if (!error && *size < min)
+		error = err_set(ERR_USAGE,
+				"%s is less than any client takes: %s", text,
+				format_size(least, min));
 	return error;
 }
 
@@ -294,7 +318,7 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_MEMORY:
 		return read_memory(value, &options->tree.size);
 	case OPTION_THREADS:
-		return read_threads(value, &server->threads);
+		return read_number(value, THREADS_MAX, &server->threads);
 	case OPTION_LEASE:
 		return read_time(value, LEASE_MIN_NS, LEASE_MAX_NS,
 				 &options->tree.lease_ns);
@@ -303,6 +327,10 @@ static int read_option(struct options *options, int id, const char *value)
 				 &server->heartbeat_ns);
 	case OPTION_SPIN:
 		return read_time(value, 0, SPIN_MAX_NS, &server->spin_ns);
+	case OPTION_MAX_CLIENTS:
+		return read_number(value, CLIENTS_MAX, &server->max_clients);
+	case OPTION_MAX_MEMORY:
+		return read_client_memory(value, &server->memory_per_client);
 	case OPTION_SOCKET_MODE:
 		return read_mode(value, &server->socket_mode);
 	case OPTION_DEVICE:

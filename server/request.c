@@ -5,13 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "server/connection.h"
 #include "server/server.h"
-
-/* Bytes of writes that one client may have waiting for the writer. */
-enum { JOBS_SIZE_MAX = 1 << 18 };
+#include "server/session.h"
 
 /* Starts to do what the connection's request asks for.  Any error is the
  * client's answer, and nothing was done then. */
@@ -23,22 +22,23 @@ static handler describe, search, count, nearest, write_items, move_items,
 static const struct {
 	handler *handle;
 	bool is_write; /* may follow other writes that are not answered yet */
+	bool is_job;   /* done by another thread */
 } operations[] = {
-	[WIRE_DESCRIBE] = {describe, false},
-	[WIRE_SEARCH] = {search, false},
-	[WIRE_COUNT] = {count, false},
-	[WIRE_INSERT] = {write_items, true},
-	[WIRE_UPDATE] = {move_items, true},
-	[WIRE_DELETE] = {write_items, true},
-	[WIRE_LOAD_BEGIN] = {load_begin, false},
-	[WIRE_LOAD_ITEMS] = {load_items, false},
-	[WIRE_LOAD_COMMIT] = {load_commit, false},
-	[WIRE_STAT] = {inspect, false},
-	[WIRE_CHECK] = {inspect, false},
-	[WIRE_SAVE] = {inspect, false},
-	[WIRE_LOAD_ABORT] = {load_abort, false},
-	[WIRE_NEAREST] = {nearest, false},
-	[WIRE_STATISTICS] = {inspect, false},
+	[WIRE_DESCRIBE] = {describe, false, false},
+	[WIRE_SEARCH] = {search, false, false},
+	[WIRE_COUNT] = {count, false, false},
+	[WIRE_INSERT] = {write_items, true, true},
+	[WIRE_UPDATE] = {move_items, true, true},
+	[WIRE_DELETE] = {write_items, true, true},
+	[WIRE_LOAD_BEGIN] = {load_begin, false, false},
+	[WIRE_LOAD_ITEMS] = {load_items, false, false},
+	[WIRE_LOAD_COMMIT] = {load_commit, false, true},
+	[WIRE_STAT] = {inspect, false, true},
+	[WIRE_CHECK] = {inspect, false, true},
+	[WIRE_SAVE] = {inspect, false, true},
+	[WIRE_LOAD_ABORT] = {load_abort, false, false},
+	[WIRE_NEAREST] = {nearest, false, false},
+	[WIRE_STATISTICS] = {inspect, false, true},
 };
 
 static_assert(sizeof(operations) / sizeof(operations[0]) ==
@@ -48,6 +48,8 @@ static_assert((int)WIRE_OPERATION_MAX < (int)WIRE_KINDS,
 	      "every operation is counted");
 
 static int check(const struct connection *c, const struct wire_header *header);
+static int check_deadline(const struct connection *c,
+			  const struct wire_header *header);
 static bool must_wait(const struct connection *c,
 		      const struct wire_header *header);
 
@@ -58,6 +60,7 @@ int request_dispatch(struct connection *c)
 	memcpy(&header, c->request, sizeof(header));
 	if (must_wait(c, &header))
 		return 0;
+	c->retry_us = 0;
 	int error = check(c, &header);
 	if (!error)
 		error = operations[header.operation].handle(c, &header);
@@ -68,7 +71,7 @@ int request_dispatch(struct connection *c)
 	c->request_size = 0;
 	if (error)
 		segment_fail(&c->segment, header.operation, header.sequence,
-			     error, 0);
+			     error, 0, error == ERR_BUSY ? c->retry_us : 0);
 	return 1;
 }
 
@@ -79,7 +82,19 @@ static int check(const struct connection *c, const struct wire_header *header)
 		return wire_check(c->request, (size_t)c->request_size);
 	if (header->flags)
 		return err_set(ERR_PROTOCOL, "a request has no flags");
-	return 0;
+	return check_deadline(c, header);
+}
+
+/* Jobs are looked at by those who do them: whether a write that comes late is
+ * one that was applied before is known to the writer. */
+static int check_deadline(const struct connection *c,
+			  const struct wire_header *header)
+{
+	if (!c->deadline_ns || operations[header->operation].is_job ||
+	    clock_now_ns() < c->deadline_ns)
+		return 0;
+	return err_set(ERR_TIMEOUT,
+		       "the deadline passed while the request was waiting");
 }
 
 static bool must_wait(const struct connection *c,
@@ -89,7 +104,7 @@ static bool must_wait(const struct connection *c,
 		return false;
 	return c->request_error || c->inspecting ||
 	       !operations[header->operation].is_write ||
-	       c->jobs_size >= JOBS_SIZE_MAX;
+	       c->jobs_size + job_size_of(header->count) > JOBS_SIZE_MAX;
 }
 
 static int check_empty(const struct connection *c)
@@ -104,11 +119,30 @@ static int answer_empty(struct connection *c, const struct wire_header *header)
 	return 0;
 }
 
+/* The one that it had stays until the other is there, so that to ask for it
+ * again is harmless. */
+static int open_session(struct connection *c, uint64_t id)
+{
+	struct session_table *table = &c->server->sessions;
+	struct session *session;
+	uint64_t now = clock_now_ns();
+
+	int error = session_open(table, id, now, &session);
+	if (error)
+		return error;
+	session_close(table, c->session, now);
+	c->session = session;
+	return 0;
+}
+
 static int describe(struct connection *c, const struct wire_header *header)
 {
 	const struct rtree_region *region = &c->server->region;
+	struct wire_describe request;
 
-	int error = check_empty(c);
+	int error = wire_body(c->request, &request, sizeof(request), 0, NULL);
+	if (!error)
+		error = open_session(c, request.session);
 	if (error)
 		return error;
 	struct wire_description *to = segment_begin(&c->segment, sizeof(*to));
@@ -121,6 +155,7 @@ static int describe(struct connection *c, const struct wire_header *header)
 		.heartbeat_ns = c->server->options.heartbeat_ns,
 		.page_size = RTREE_PAGE_SIZE,
 		.process_id = (uint32_t)getpid(),
+		.session = session_id(c->session),
 	};
 	segment_seal(&c->segment, header->operation, 0, header->sequence);
 	return 0;
@@ -169,29 +204,42 @@ static int nearest(struct connection *c, const struct wire_header *header)
 
 /* --- Jobs for other threads --------------------------------------------- */
 
+static struct job_queue *queue_of(struct server *server, const struct job *job)
+{
+	return job_is_write(job) ? &server->writes : &server->inspections;
+}
+
+/* A job for which there is room in the queue of those who do it; with one from
+ * each worker at the same time that may get a little longer than it should. */
 static int create_job(struct connection *c, const struct wire_header *header,
 		      uint32_t entries, struct job **job)
 {
-	int error = job_create((enum wire_operation)header->operation, entries,
-			       job);
+	struct job *j;
+
+	int error =
+		job_create((enum wire_operation)header->operation, entries, &j);
 	if (error)
 		return error;
-	(*job)->connection = c;
-	(*job)->sequence = header->sequence;
-	if (job_is_write(*job))
-		(*job)->written.identity = c->server->region.identity;
+	error = job_queue_check_room(queue_of(c->server, j), j, &c->retry_us);
+	if (error) {
+		job_destroy(j);
+		return error;
+	}
+	j->connection = c;
+	j->sequence = header->sequence;
+	j->deadline_ns = c->deadline_ns;
+	if (job_is_write(j))
+		j->written.identity = c->server->region.identity;
+	*job = j;
 	return 0;
 }
 
 static void hand_over(struct connection *c, struct job *job)
 {
-	struct server *server = c->server;
-
 	c->jobs++;
 	c->jobs_size += job_size(job);
 	c->inspecting = !job_is_write(job);
-	job_queue_push(c->inspecting ? &server->inspections : &server->writes,
-		       job);
+	job_queue_push(queue_of(c->server, job), job);
 }
 
 static int inspect(struct connection *c, const struct wire_header *header)
@@ -234,15 +282,35 @@ static int read_entries(const uint8_t *entries, size_t entry_size,
 	return 0;
 }
 
+/* A job for the writer, which finds what has been written in the session of
+ * this connection. */
+static int create_write_job(struct connection *c,
+			    const struct wire_header *header,
+			    const struct wire_write *write, struct job **job)
+{
+	if (write->number && !c->session)
+		return err_set(ERR_USAGE, "a write has a number, and its "
+					  "connection has no session yet");
+	int error = create_job(c, header, header->count, job);
+	if (error)
+		return error;
+	(*job)->session = c->session;
+	(*job)->number = write->number;
+	(*job)->oldest = write->oldest;
+	return 0;
+}
+
 static int begin_writes(struct connection *c, const struct wire_header *header,
 			size_t entry_size, entry_reader *read)
 {
+	struct wire_write write;
 	const void *entries;
 	struct job *job;
 
-	int error = wire_body(c->request, NULL, 0, entry_size, &entries);
+	int error = wire_body(c->request, &write, sizeof(write), entry_size,
+			      &entries);
 	if (!error)
-		error = create_job(c, header, header->count, &job);
+		error = create_write_job(c, header, &write, &job);
 	if (error)
 		return error;
 	error = read_entries(entries, entry_size, read, job);
@@ -308,15 +376,16 @@ static int load_items(struct connection *c, const struct wire_header *header)
 
 static int load_commit(struct connection *c, const struct wire_header *header)
 {
+	struct wire_write write;
 	struct job *job;
 
-	int error = check_loading(c);
+	int error = wire_body(c->request, &write, sizeof(write), 0, NULL);
 	if (!error)
-		error = check_empty(c);
-	if (!error)
-		error = create_job(c, header, 0, &job);
+		error = create_write_job(c, header, &write, &job);
 	if (error)
 		return error;
+	/* Also when there is none: whether this is one that was committed
+	 * before is known to the writer. */
 	job->load = c->load;
 	c->load = NULL;
 	hand_over(c, job);

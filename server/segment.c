@@ -62,7 +62,8 @@ void segment_seal(struct segment *segment, enum wire_operation operation,
 }
 
 void segment_fail(struct segment *segment, enum wire_operation operation,
-		  uint64_t sequence, int error, uint64_t applied)
+		  uint64_t sequence, int error, uint64_t applied,
+		  uint32_t retry_us)
 {
 	struct wire_error *body = segment_begin(segment, sizeof(*body));
 	const char *text = err_text();
@@ -71,6 +72,7 @@ void segment_fail(struct segment *segment, enum wire_operation operation,
 	*body = (struct wire_error){
 		.code = wire_error_code(error),
 		.applied = applied,
+		.retry_us = retry_us,
 	};
 	if (length > segment_room(segment))
 		length = segment_room(segment);

@@ -50,8 +50,10 @@ void *segment_append(struct segment *segment, uint32_t count,
 void segment_seal(struct segment *segment, enum wire_operation operation,
 		  unsigned flags, uint64_t sequence);
 
-/* Makes it the answer that says this thread's error text. */
+/* Makes it the answer that says this thread's error text; 'retry_us' is when to
+ * come back, where that is known. */
 void segment_fail(struct segment *segment, enum wire_operation operation,
-		  uint64_t sequence, int error, uint64_t applied);
+		  uint64_t sequence, int error, uint64_t applied,
+		  uint32_t retry_us);
 
 #endif

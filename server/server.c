@@ -60,8 +60,9 @@ static int init(struct server *server)
 	rtree_describe(server->tree, &server->region);
 	server->started_ns = clock_now_ns();
 	server->load_budget.region_size = server->region.size;
-	job_queue_init(&server->writes);
-	job_queue_init(&server->inspections);
+	job_queue_init(&server->writes, WRITES_SIZE_MAX);
+	job_queue_init(&server->inspections, INSPECTIONS_SIZE_MAX);
+	session_table_init(&server->sessions);
 	server->base = event_base_new();
 	if (!server->base)
 		return err_set(ERR_SYSTEM, "can't make an event loop");
@@ -119,6 +120,7 @@ void server_stop(struct server *server)
 	heartbeat_stop(server->heartbeat);
 	job_queue_fini(&server->writes);
 	job_queue_fini(&server->inspections);
+	session_table_fini(&server->sessions);
 }
 
 /* Workers wait for their jobs, so those who do the jobs end after them, and

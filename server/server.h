@@ -21,6 +21,7 @@
 #include "rtree/rtree.h"
 #include "server/job.h"
 #include "server/load.h"
+#include "server/session.h"
 
 struct event;
 struct event_base;
@@ -34,10 +35,12 @@ struct server_options {
 	unsigned threads;
 	unsigned socket_mode;
 	uint64_t heartbeat_ns;
-	const char *device;  /* RDMA: NULL: by address */
-	uint64_t silence_ns; /* of clients by RDMA that have gone; 0: 3 s */
-	uint64_t link_speed; /* in bits per second; 0: as devices say */
-	uint64_t spin_ns;    /* before a worker sleeps; 0: it sleeps at once */
+	const char *device;   /* RDMA: NULL: by address */
+	uint64_t silence_ns;  /* of clients by RDMA that have gone; 0: 3 s */
+	uint64_t link_speed;  /* in bits per second; 0: as devices say */
+	uint64_t spin_ns;     /* before a worker sleeps; 0: it sleeps at once */
+	unsigned max_clients; /* at most CLIENTS_MAX */
+	uint64_t memory_per_client; /* bytes at most; see connection_memory() */
 };
 
 /* What the region file has, when there is one. */
@@ -53,6 +56,12 @@ enum {
 	/* Of the server's end of each connection: a quarter of it is the
 	 * largest request. */
 	SERVER_INBOX_SIZE = 1 << 18,
+	/* Bytes of writes that one client may have waiting for the writer; what
+	 * it sends besides stays in its ring. */
+	JOBS_SIZE_MAX = 1 << 18,
+	/* And of all clients together; who comes then is told to come back. */
+	WRITES_SIZE_MAX = 1 << 24,
+	INSPECTIONS_SIZE_MAX = 1 << 17,
 	/* Of a client's end, which on shm is this process's memory too. */
 	CLIENT_INBOX_MAX = 1 << 20,
 	SERVER_SIGNALS = 3, /* SIGTERM, SIGINT and SIGHUP */
@@ -75,6 +84,7 @@ struct server {
 	bool has_writer, has_inspector;
 	struct job_queue writes, inspections;
 	struct load_budget load_budget;
+	struct session_table sessions;
 
 	_Atomic bool draining;
 	_Atomic unsigned clients;

@@ -345,6 +345,16 @@ static void make_ready(struct connection *c)
 	give_turn(c, false);
 }
 
+/* Takes notice of what has come for all but the first, which waits for them. */
+static void look_at_waiting(const struct turn_queue *turns)
+{
+	struct connection *c = STAILQ_FIRST(turns);
+
+	while (c && (c = STAILQ_NEXT(c, turn)))
+		if (c->link && !c->spins)
+			connection_look(c);
+}
+
 /* One turn for each connection that has one coming; whether any had something
  * to do. */
 static bool take_turns(struct worker *worker)
@@ -354,6 +364,7 @@ static bool take_turns(struct worker *worker)
 	bool worked = false;
 
 	STAILQ_CONCAT(&turns, &worker->turns);
+	look_at_waiting(&turns);
 	while ((c = STAILQ_FIRST(&turns))) {
 		STAILQ_REMOVE_HEAD(&turns, turn);
 		worker->turn_count -= !c->spins;

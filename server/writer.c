@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "rtree/rtree.h"
 #include "server/server.h"
+#include "server/session.h"
 #include "server/worker.h"
 
 enum {
@@ -44,10 +45,23 @@ void *writer_run(void *argument)
 	struct server *server = argument;
 	struct job *jobs;
 
-	while ((jobs = job_queue_take_all(&server->writes)))
+	while ((jobs = job_queue_take_all(&server->writes))) {
+		uint64_t began = clock_now_ns();
+		unsigned count = 0;
+
+		for (struct job *job = jobs; job; job = job->next, count++)
+			session_judge(job);
 		while (jobs)
 			jobs = write_some(server, jobs);
+		job_queue_note_time(&server->writes, clock_now_ns() - began,
+				    count);
+	}
 	return NULL;
+}
+
+static bool is_import(const struct job *job)
+{
+	return job->operation == WIRE_LOAD_COMMIT;
 }
 
 static struct job *fail_job(struct server *server, struct job *job, int error)
@@ -64,7 +78,7 @@ static struct job *write_some(struct server *server, struct job *jobs)
 	struct rtree_batch *batch;
 	uint64_t version;
 
-	if (jobs->load)
+	if (is_import(jobs))
 		return import(server, jobs);
 	for (;;) {
 		int error = rtree_batch_begin(server->tree, &batch);
@@ -108,7 +122,7 @@ static int apply_run(struct rtree_batch *batch, struct run *run)
 	uint64_t writes = 0;
 	struct job *job = run->first;
 
-	for (; job != run->end && !job->load; job = job->next) {
+	for (; job != run->end && !is_import(job); job = job->next) {
 		writes += job->count;
 		if (job != run->first && writes > BATCH_WRITES_MAX)
 			break;
@@ -126,6 +140,14 @@ static int apply_run(struct rtree_batch *batch, struct run *run)
  * the job's own, and leave what was applied before. */
 static int apply_job(struct rtree_batch *batch, struct job *job)
 {
+	int late = job->position ? 0 : job_check_deadline(job);
+
+	if (job->is_repeated)
+		return 0;
+	if (late) {
+		job_fail(job, late);
+		return 0;
+	}
 	for (; job->position < job->count; job->position++) {
 		const struct write *write = &job->writes[job->position];
 		int error = 0;
@@ -200,7 +222,9 @@ static int try_import(struct server *server, struct job *job)
 	struct rtree_batch *batch;
 	uint64_t present = server_root(server).item_count;
 
-	int error = load_check_mode(job->load, present);
+	int error = job_check_deadline(job);
+	if (!error)
+		error = load_check_mode(job->load, present);
 	if (!error)
 		error = rtree_batch_begin(server->tree, &batch);
 	if (error)
@@ -215,8 +239,22 @@ static int try_import(struct server *server, struct job *job)
 	return 0;
 }
 
+/* One that was begun over a connection that was lost, or had an error, has
+ * nothing to commit, and stays uncommitted by being remembered for that. */
+static struct job *import_nothing(struct server *server, struct job *job)
+{
+	return fail_job(server, job,
+			err_set(ERR_USAGE, "no import was begun on this "
+					   "connection, or an error ended it"));
+}
+
 static struct job *import(struct server *server, struct job *job)
 {
+	if (job->is_repeated)
+		return finish(server, job);
+	if (!job->load)
+		return import_nothing(server, job);
+
 	uint64_t give_up_ns = clock_now_ns() + IMPORT_WAIT_NS;
 	int error = try_import(server, job);
 
@@ -279,7 +317,8 @@ static struct job *finish(struct server *server, struct job *job)
 {
 	struct job *next = job->next;
 
-	job_queue_done(&server->writes);
+	session_finish(job);
+	job_queue_done(&server->writes, job);
 	worker_finish(job);
 	return next;
 }

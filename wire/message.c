@@ -14,6 +14,7 @@
 
 enum { KNOWN_FLAGS = WIRE_ANSWER | WIRE_MORE | WIRE_ERROR };
 
+static void seal(struct wire_header *header, struct wire_header as);
 static uint64_t checksum_of(const struct wire_header *header,
 			    const void *message);
 static int check_known(const struct wire_header *header);
@@ -21,16 +22,34 @@ static int check_known(const struct wire_header *header);
 void wire_seal(struct wire_header *header, enum wire_operation operation,
 	       unsigned flags, uint64_t sequence, uint32_t count, uint32_t size)
 {
-	*header = (struct wire_header){
-		.magic = WIRE_MAGIC,
-		.version = WIRE_VERSION,
-		.operation = operation,
-		.flags = flags,
-		.size = size,
-		.count = count,
-		.sequence = sequence,
-	};
-	header->checksum = checksum64(header, size);
+	seal(header, (struct wire_header){
+			     .operation = operation,
+			     .flags = flags,
+			     .size = size,
+			     .count = count,
+			     .sequence = sequence,
+		     });
+}
+
+void wire_seal_request(struct wire_header *header,
+		       enum wire_operation operation, uint64_t sequence,
+		       uint32_t count, uint32_t size, uint32_t deadline_us)
+{
+	seal(header, (struct wire_header){
+			     .operation = operation,
+			     .size = size,
+			     .count = count,
+			     .sequence = sequence,
+			     .deadline_us = deadline_us,
+		     });
+}
+
+static void seal(struct wire_header *header, struct wire_header as)
+{
+	as.magic = WIRE_MAGIC;
+	as.version = WIRE_VERSION;
+	*header = as;
+	header->checksum = checksum64(header, as.size);
 }
 
 int wire_check(const void *message, size_t size)
@@ -199,6 +218,8 @@ static const struct {
 	{ERR_NO_MEMORY, WIRE_E_NO_MEMORY},
 	{ERR_SYSTEM, WIRE_E_SYSTEM},
 	{ERR_UNSUPPORTED, WIRE_E_UNSUPPORTED},
+	{ERR_TIMEOUT, WIRE_E_TIMEOUT},
+	{ERR_CONNECTION, WIRE_E_FORGOTTEN},
 };
 
 enum { CODES = sizeof(codes) / sizeof(codes[0]) };

@@ -20,7 +20,7 @@
 #include "base/rect.h"
 
 enum {
-	WIRE_VERSION = 1,
+	WIRE_VERSION = 2,
 	WIRE_MAGIC = 0x68736663, /* "cfsh" */
 };
 
@@ -59,6 +59,10 @@ struct wire_header {
 	uint32_t count;	   /* entries of the body's array */
 	uint64_t sequence; /* of the request, from 1; the answer repeats it */
 	uint64_t checksum; /* checksum64 of the message with this field 0 */
+	/* Of a request: it isn't worked on once the server has had it for so
+	 * long, in microseconds; 0: no deadline. */
+	uint32_t deadline_us;
+	uint32_t unused;
 };
 
 /* --- Bodies ------------------------------------------------------------- */
@@ -73,7 +77,12 @@ struct wire_item {
 	struct wire_rect rect;
 };
 
-/* WIRE_DESCRIBE: request without body. */
+/* WIRE_DESCRIBE: which session the connection goes on with, or 0 for a new one.
+ * The answer names the session that it has: another than was asked for when the
+ * server doesn't know that one any more. */
+struct wire_describe {
+	uint64_t session;
+};
 struct wire_description {
 	uint64_t identity;
 	uint64_t region_size;
@@ -83,6 +92,7 @@ struct wire_description {
 	uint64_t heartbeat_ns;
 	uint32_t page_size;
 	uint32_t process_id; /* for people */
+	uint64_t session;
 };
 
 /* WIRE_SEARCH and WIRE_COUNT */
@@ -117,6 +127,15 @@ struct wire_neighbour {
 	double distance; /* not negative; infinite beyond some 1e154 */
 };
 
+/* Every request that changes the tree (WIRE_INSERT, WIRE_UPDATE, WIRE_DELETE
+ * and WIRE_LOAD_COMMIT) starts with it.  A number that its session has had
+ * before is not applied again: it has the answer that it had. */
+struct wire_write {
+	uint64_t number; /* in its session, rising; 0: nothing is remembered */
+	uint64_t
+		oldest; /* the oldest whose answer the client still waits for */
+};
+
 /* WIRE_INSERT and WIRE_DELETE: 'count' wire_items.  WIRE_UPDATE: 'count' of: */
 struct wire_move {
 	struct wire_item item;
@@ -131,8 +150,8 @@ struct wire_written {
 	uint64_t applied;
 };
 
-/* WIRE_LOAD_BEGIN.  LOAD_ITEMS has 'count' wire_items, LOAD_COMMIT and
- * LOAD_ABORT have no body.  The commit is answered by a wire_written, the
+/* WIRE_LOAD_BEGIN.  LOAD_ITEMS has 'count' wire_items, LOAD_COMMIT a wire_write
+ * and LOAD_ABORT no body.  The commit is answered by a wire_written, the
  * others by a message without body.  What was loaded is dropped by an abort,
  * another begin, an error, and when the connection ends before the commit. */
 enum wire_load_mode {
@@ -223,11 +242,15 @@ enum wire_error_code {
 	WIRE_E_NO_MEMORY = 7,
 	WIRE_E_SYSTEM = 8,
 	WIRE_E_UNSUPPORTED = 9, /* an operation that this server doesn't know */
+	/* The deadline of the request passed before it was worked on. */
+	WIRE_E_TIMEOUT = 10,
+	/* Whether a write was applied is not known any more. */
+	WIRE_E_FORGOTTEN = 11,
 };
 struct wire_error {
 	uint32_t code;
-	uint32_t unused;
-	uint64_t applied; /* entries of a write that were applied before it */
+	uint32_t retry_us; /* busy: when to come back; 0: not known */
+	uint64_t applied;  /* entries of a write that were applied before it */
 };
 
 #define WIRE_TRANSMIT_UNKNOWN UINT32_MAX
@@ -263,21 +286,22 @@ struct wire_hello {
 	uint32_t version;     /* WIRE_VERSION */
 	uint32_t status;      /* answer: enum wire_hello_status */
 	uint64_t fingerprint; /* RTREE_LAYOUT_FINGERPRINT of the sender */
-	uint64_t unused[3];
+	uint64_t limit;	      /* answer: that it would pass; 0: none */
+	uint64_t unused[2];
 };
 enum wire_hello_status {
 	WIRE_HELLO_ACCEPTED = 0,
 	WIRE_HELLO_OTHER_VERSION = 1,
 	WIRE_HELLO_OTHER_LAYOUT = 2,
-	WIRE_HELLO_BUSY = 3,
-	WIRE_HELLO_INBOX_TOO_LARGE = 4, /* the client's, for this server */
+	WIRE_HELLO_BUSY = 3,		/* the limit is a number of clients */
+	WIRE_HELLO_INBOX_TOO_LARGE = 4, /* the client's; of bytes */
 };
 
 /* --- The layout holds --------------------------------------------------- */
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	      "messages are written as they stand in memory");
-static_assert(sizeof(struct wire_header) == 32, "header");
+static_assert(sizeof(struct wire_header) == 40, "header");
 static_assert(offsetof(struct wire_header, checksum) == 24, "header");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_rect) == 32, "rect");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_item) == 40, "item");
@@ -290,7 +314,9 @@ static_assert(DIMENSIONS != 3 || sizeof(struct wire_query) == 64, "query");
 static_assert(DIMENSIONS != 3 || sizeof(struct wire_nearest) == 40, "nearest");
 static_assert(DIMENSIONS != 3 || sizeof(struct wire_neighbour) == 64,
 	      "neighbour");
-static_assert(sizeof(struct wire_description) == 56, "description");
+static_assert(sizeof(struct wire_describe) == 8, "describe");
+static_assert(sizeof(struct wire_description) == 64, "description");
+static_assert(sizeof(struct wire_write) == 16, "write");
 static_assert(sizeof(struct wire_found) == 40, "found");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_nearest) == 32, "nearest");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_neighbour) == 48,
@@ -316,6 +342,11 @@ static_assert(sizeof(struct wire_hello) == 48, "fits rdma_cm's private data");
 void wire_seal(struct wire_header *header, enum wire_operation operation,
 	       unsigned flags, uint64_t sequence, uint32_t count,
 	       uint32_t size);
+
+/* The same for a request, whose deadline may be 0. */
+void wire_seal_request(struct wire_header *header,
+		       enum wire_operation operation, uint64_t sequence,
+		       uint32_t count, uint32_t size, uint32_t deadline_us);
 
 /* Checks a message of 'size' bytes from a peer: magic, version, length,
  * checksum.  ERR_PROTOCOL says what is wrong; after it nothing that comes from

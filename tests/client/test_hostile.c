@@ -47,7 +47,11 @@ static int search(const struct catfish_query *query,
 static void connect_by(enum catfish_policy policy, enum catfish_offload offload)
 {
 	const struct catfish_options options = {
-		.policy = policy, .offload = offload, .timeout_ms = 2000};
+		.policy = policy,
+		.offload = offload,
+		.timeout_ms = 2000,
+		.reconnect_ms = CATFISH_NO_RECONNECT,
+	};
 
 	int error = catfish_connect(fake.address, &options, &server);
 	ck_assert_msg(!error, "%s", catfish_error_text());
@@ -405,6 +409,7 @@ START_TEST(a_server_that_hangs_is_given_up)
 	const struct catfish_options options = {
 		.policy = CATFISH_POLICY_MESSAGING,
 		.timeout_ms = 50,
+		.reconnect_ms = CATFISH_NO_RECONNECT,
 	};
 
 	fake_start(&fake, 1, LONG_LEASE);

@@ -290,7 +290,7 @@ START_TEST(connecting_where_nobody_listens_says_so)
 	strcpy(address, place_address(&place));
 	fabric_listener_close(place.listener);
 	place.listener = NULL;
-	ck_assert_int_eq(try_connect(address, NS_PER_S), ERR_CONNECTION);
+	ck_assert_int_eq(try_connect(address, NS_PER_S), ERR_NOT_FOUND);
 	ck_assert_ptr_nonnull(strstr(err_text(), "no server at "));
 	ck_assert_ptr_nonnull(strstr(err_text(), address));
 }

@@ -73,11 +73,22 @@ int raw_send_bytes(struct raw *raw, const void *bytes, uint32_t size)
 	return error;
 }
 
+static bool has_write(enum wire_operation operation)
+{
+	return operation == WIRE_INSERT || operation == WIRE_UPDATE ||
+	       operation == WIRE_DELETE || operation == WIRE_LOAD_COMMIT;
+}
+
 void raw_send(struct raw *raw, enum wire_operation operation, const void *fixed,
 	      size_t fixed_size, const void *entries, uint32_t count,
 	      size_t entry_size)
 {
 	struct wire_header *header = (struct wire_header *)(void *)raw->out;
+
+	if (!fixed && has_write(operation)) {
+		fixed = &raw->write;
+		fixed_size = sizeof(raw->write);
+	}
 	size_t size = sizeof(*header) + fixed_size + count * entry_size;
 
 	ck_assert_uint_le(size, raw->max);
@@ -86,7 +97,8 @@ void raw_send(struct raw *raw, enum wire_operation operation, const void *fixed,
 	if (count)
 		memcpy(raw->out + sizeof(*header) + fixed_size, entries,
 		       count * entry_size);
-	wire_seal(header, operation, 0, ++raw->sequence, count, size);
+	wire_seal_request(header, operation, ++raw->sequence, count, size,
+			  raw->deadline_us);
 	ck_assert_int_eq(raw_send_bytes(raw, raw->out, size), 0);
 }
 
@@ -209,6 +221,17 @@ struct item *raw_expect_items(struct raw *raw, struct wire_found *found)
 }
 
 /* --- Both --------------------------------------------------------------- */
+
+uint64_t raw_open_session(struct raw *raw, uint64_t session)
+{
+	const struct wire_describe request = {.session = session};
+	struct wire_description description;
+
+	raw_send(raw, WIRE_DESCRIBE, &request, sizeof(request), NULL, 0, 0);
+	memcpy(&description, raw_expect(raw, WIRE_DESCRIBE),
+	       sizeof(description));
+	return description.session;
+}
 
 struct wire_written raw_write(struct raw *raw, enum wire_operation operation,
 			      const struct item *items, uint32_t count)

@@ -17,8 +17,10 @@
 struct raw {
 	struct fabric_link *link;
 	struct fabric_ring *ring;
-	uint64_t sequence; /* of the last request */
-	uint32_t max;	   /* bytes of a request */
+	uint64_t sequence;	 /* of the last request */
+	uint32_t deadline_us;	 /* of the next requests */
+	struct wire_write write; /* what the next writes begin with */
+	uint32_t max;		 /* bytes of a request */
 	_Alignas(8) uint8_t out[1 << 16];
 
 	/* The message that came last. */
@@ -36,7 +38,8 @@ void raw_close(struct raw *raw);
 /* Sends bytes as one message; returns what the ring did. */
 int raw_send_bytes(struct raw *raw, const void *bytes, uint32_t size);
 
-/* Sends a request with the next sequence: a fixed part and entries. */
+/* Sends a request with the next sequence: a fixed part and entries.  That of a
+ * write may be NULL: it is raw->write then. */
 void raw_send(struct raw *raw, enum wire_operation operation, const void *fixed,
 	      size_t fixed_size, const void *entries, uint32_t count,
 	      size_t entry_size);
@@ -69,7 +72,9 @@ const struct wire_error *raw_expect_error(struct raw *raw,
  * frees, and the totals. */
 struct item *raw_expect_items(struct raw *raw, struct wire_found *found);
 
-/* Request and answer in one. */
+/* Request and answer in one.  To describe is to go on with that session, or
+ * with a new one (0); returns its id. */
+uint64_t raw_open_session(struct raw *raw, uint64_t session);
 struct wire_written raw_write(struct raw *raw, enum wire_operation operation,
 			      const struct item *items, uint32_t count);
 struct wire_stat raw_stat(struct raw *raw);

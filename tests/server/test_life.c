@@ -315,8 +315,9 @@ static void *write_until_the_end(void *argument)
 	for (int64_t sent = 0; !load->acknowledged || sent < ITEMS; sent++) {
 		struct {
 			struct wire_header header;
+			struct wire_write write;
 			struct wire_item item;
-		} request;
+		} request = {.write = {0}};
 		struct item item = make_item(load->first_id + sent);
 
 		wire_put_item(&item, &request.item);
