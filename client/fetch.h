@@ -52,7 +52,9 @@
 struct fetch_list {
 	size_t count;
 	struct walk_wanted wanted[FABRIC_READS_MAX];
-	bool is_kept[FABRIC_READS_MAX]; /* its filter is in the cache */
+	/* Of a leaf whose filter is in the cache: the entries that the filter
+	 * leaves open, and no others are there; else 0. */
+	uint64_t possible[FABRIC_READS_MAX];
 	struct node *pages;
 };
 
@@ -65,15 +67,18 @@ struct client_fetch {
 	struct node_cache_fresh fresh;
 
 	struct root root;  /* that is walked */
+	bool is_looking;   /* at the cache */
 	bool is_guess;	   /* the root record has not said otherwise */
 	bool trusts_lease; /* a node was READ */
-	uint64_t asked_ns; /* before the root record was */
+	uint64_t asked_ns; /* before the root record was, or earlier */
 
 	/* The list that is made, or was READ last; and the one that was READ
 	 * for a guess that was wrong. */
 	struct fetch_list *now, *early;
-	size_t room; /* in the list that is made */
+	size_t read_count; /* of the list that is made */
+	size_t room;	   /* for READs in it */
 	struct fabric_read reads[FABRIC_READS_MAX];
+	unsigned right_guesses; /* in a row */
 
 	struct fetch_list lists[2];
 	struct node *memory; /* of their pages */
@@ -98,6 +103,9 @@ int fetch_root(struct client_fetch *f);
 /* READs what is wanted. */
 int fetch_nodes(struct client_fetch *f);
 
+/* The entries of a node that was READ which are there. */
+uint64_t fetch_entries(const struct client_fetch *f, const struct node *node);
+
 /* Notes that a node that was READ was what it should be, for the cache. */
 void fetch_keep(struct client_fetch *f, const struct node *node);
 
@@ -109,7 +117,7 @@ int fetch_end(struct client_fetch *f, int error);
 /* --- Walking ------------------------------------------------------------ */
 
 /* Begins a list: forgets what was READ.  What is found until the end stays as
- * long. */
+ * long.  When there is a guess, fetch_begin() has begun to look already. */
 void fetch_look_begin(struct client_fetch *f);
 void fetch_look_end(struct client_fetch *f);
 
@@ -126,13 +134,14 @@ enum fetch_found fetch_look(struct client_fetch *f, node_ref ref,
 /* Has a node READ by the next list. */
 void fetch_want(struct client_fetch *f, const struct walk_wanted *wanted);
 
-/* The same for a leaf whose filter was found: its first 'size' bytes. */
+/* The same for a leaf whose filter was found: of its entries, those that are
+ * 'possible', at least one. */
 void fetch_want_leaf(struct client_fetch *f, const struct walk_wanted *wanted,
-		     size_t size);
+		     const struct node *filter, uint64_t possible);
 
 static inline bool fetch_has_room(const struct client_fetch *f)
 {
-	return f->now->count < f->room;
+	return f->read_count < f->room;
 }
 
 #endif

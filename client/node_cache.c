@@ -128,7 +128,12 @@ static struct node_cache_entry *find_entry(const struct node_cache *cache,
 void node_cache_read_begin(struct node_cache *cache)
 {
 	pthread_rwlock_rdlock(&cache->lock);
-	atomic_fetch_add_explicit(&cache->searches, 1, memory_order_relaxed);
+	/* Of searches at the same time one may go uncounted. */
+	atomic_store_explicit(
+		&cache->searches,
+		atomic_load_explicit(&cache->searches, memory_order_relaxed) +
+			1,
+		memory_order_relaxed);
 }
 
 void node_cache_read_end(struct node_cache *cache)

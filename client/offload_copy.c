@@ -57,8 +57,9 @@ static int search(struct copying *w)
 	}
 	while (!error && f->now->count && !client_gathered_all(w->s)) {
 		error = feed_list(w);
-		if (!error)
-			error = walk_on(w);
+		if (error || walk_wants_none(&w->walk))
+			break;
+		error = walk_on(w);
 		if (!error)
 			error = fetch_nodes(f);
 	}
@@ -122,8 +123,8 @@ static int look(struct copying *w, const struct walk_wanted *wanted)
 	return 0;
 }
 
-/* READs a leaf only if it can hold an answer, and only as far as the last entry
- * that may be one; to count what is certain, not at all. */
+/* READs a leaf only if it can hold an answer, and hardly more of it than the
+ * entries that may be one; to count what is certain, not at all. */
 static void filter(struct copying *w, const struct walk_wanted *wanted,
 		   const struct node *leaf)
 {
@@ -134,9 +135,7 @@ static void filter(struct copying *w, const struct walk_wanted *wanted,
 		bits.possible = 0;
 	}
 	if (bits.possible)
-		fetch_want_leaf(
-			w->f, wanted,
-			node_leaf_size(64 - __builtin_clzll(bits.possible)));
+		fetch_want_leaf(w->f, wanted, leaf, bits.possible);
 	else
 		w->filtered++;
 }
@@ -151,6 +150,7 @@ static int feed(struct copying *w, const struct walk_wanted *wanted,
 	if (error)
 		return error;
 	fetch_keep(w->f, node);
+	hits &= fetch_entries(w->f, node);
 	if (hits && !client_gathered_all(w->s))
 		error = client_gather(w->c, w->s, node, hits);
 	return error;

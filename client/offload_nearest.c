@@ -190,8 +190,7 @@ static uint64_t look(struct finding *w, const struct walk_wanted *wanted,
 		possible = nearest_filter(&w->nearest, wanted, node);
 		if (!possible)
 			return 0;
-		fetch_want_leaf(f, wanted,
-				node_leaf_size(64 - __builtin_clzll(possible)));
+		fetch_want_leaf(f, wanted, node, possible);
 		return __builtin_popcountll(possible);
 	}
 	return 0;

@@ -61,6 +61,12 @@ int walk_begin(struct walk *walk, const struct rect *query,
  * there is none now: the walk has ended if none is on its way either. */
 bool walk_next(struct walk *walk, struct walk_wanted *wanted);
 
+/* Whether none is wanted now. */
+static inline bool walk_wants_none(const struct walk *walk)
+{
+	return walk->depth == 0;
+}
+
 /* Feeds the bytes of the node that 'wanted' names: node_size(level) of them, or
  * RTREE_PAGE_SIZE when the level was not known.  Sets a bit in '*hits' for each
  * entry that is an answer (always 0 for an inner node).  ERR_DAMAGED when it

@@ -24,27 +24,36 @@ struct change {
 	const char *what;
 };
 
+enum { LIST_MAX = 32 };
+
 struct run {
 	const char *environment;
+	enum adaptive_policy policies[LIST_MAX];
+	uint32_t clients[LIST_MAX];
+	int policy_count, client_count;
 	struct model_options model;
 	struct generate_options items, queries;
 	uint64_t time_ns, warmup_ns, every_ns;
 	struct change changes[CHANGES_MAX];
 	int change_count, changed;
+	int settled; /* of the changes: made before all begins */
 };
 
 static int take_options(struct run *run, int argc, char **argv);
 static int simulate(struct run *run);
+static int simulate_one(struct run *run);
 static int pass_time(struct run *run, struct model *model, uint64_t until_ns);
-static void report(const struct run *run, const struct model *model);
+static void report(const struct run *run, const struct model *model,
+		   uint64_t until_ns);
 
 int main(int argc, char **argv)
 {
 	static struct run run = {
-		.model = {.clients = 1,
-			  .cache = MODEL_CACHE_INNER,
-			  .controller = {.policy = ADAPTIVE_POLICY_ADAPTIVE,
-					 .seed = 1}},
+		.policies = {ADAPTIVE_POLICY_ADAPTIVE},
+		.policy_count = 1,
+		.clients = {1},
+		.client_count = 1,
+		.model = {.cache = MODEL_CACHE_INNER, .controller.seed = 1},
 		.items = {.kind = GENERATE_UNIFORM, .count = 2000000},
 		.queries = {.kind = GENERATE_UNIFORM, .count = 65536},
 		.time_ns = NS_PER_S,
@@ -61,18 +70,32 @@ int main(int argc, char **argv)
 	return error ? (int)program_fail(error) : EXIT_OK;
 }
 
+/* Each policy with each number of clients, in the same tree. */
 static int simulate(struct run *run)
 {
 	struct trace trace = {0};
-	struct model *model = NULL;
-	uint64_t until_ns = run->warmup_ns;
 
 	run->items.seed = run->model.controller.seed;
 	run->queries.seed = run->model.controller.seed + 1;
 	int error = trace_make(&run->items, &run->queries, &trace);
 	run->model.trace = &trace;
-	if (!error)
-		error = model_create(&run->model, &model);
+	for (int c = 0; !error && c < run->client_count; c++)
+		for (int p = 0; !error && p < run->policy_count; p++) {
+			run->model.clients = run->clients[c];
+			run->model.controller.policy = run->policies[p];
+			error = simulate_one(run);
+		}
+	trace_fini(&trace);
+	return error;
+}
+
+static int simulate_one(struct run *run)
+{
+	struct model *model = NULL;
+	uint64_t until_ns = run->warmup_ns;
+	int error = model_create(&run->model, &model);
+
+	run->changed = run->settled;
 	if (!error)
 		error = pass_time(run, model, until_ns);
 	while (!error && until_ns < run->warmup_ns + run->time_ns) {
@@ -80,10 +103,9 @@ static int simulate(struct run *run)
 		until_ns += run->every_ns ? run->every_ns : run->time_ns;
 		error = pass_time(run, model, until_ns);
 		if (!error)
-			report(run, model);
+			report(run, model, until_ns);
 	}
 	model_destroy(model);
-	trace_fini(&trace);
 	return error;
 }
 
@@ -103,7 +125,8 @@ static int pass_time(struct run *run, struct model *model, uint64_t until_ns)
 	return error;
 }
 
-static void report(const struct run *run, const struct model *model)
+static void report(const struct run *run, const struct model *model,
+		   uint64_t until_ns)
 {
 	struct model_result r;
 
@@ -115,6 +138,7 @@ static void report(const struct run *run, const struct model *model)
 	       adaptive_policy_name(run->model.controller.policy),
 	       run->model.clients, run->model.controller.seed,
 	       run->queries.scale, run->model.inserts);
+	printf(",\"until_ms\":%g", (double)until_ns / NS_PER_MS);
 	printf(",\"seconds\":%g,\"searches\":%" PRIu64
 	       ",\"throughput\":%.1f,\"insert_throughput\":%.1f"
 	       ",\"mean_us\":%.3f,\"p50_us\":%.3f,\"p99_us\":%.3f",
@@ -141,11 +165,12 @@ static const char help[] =
 	"  --environment FILE  the machines and the network between them\n"
 	"  --set NAME=VALUE    another value for one of its parameters\n"
 	"  --at TIME:NAME=VALUE  the same, from that time on\n"
-	"  --policy P          messaging, offload, catfish or adaptive (the default)\n"
+	"  --policy P,...      messaging, offload, catfish or adaptive (the default)\n"
 	"  --threshold T       of catfish (0.95)\n"
 	"  --backoff N         of catfish (8)\n"
 	"  --exploration E     of adaptive: part of the searches, at most (1/1024)\n"
-	"  --clients N         that search one after the other (1)\n"
+	"  --clients N,...     that search one after the other (1); a line for each\n"
+	"                      number with each policy, in the same tree\n"
 	"  --think TIME        between two searches of one, on average (0)\n"
 	"  --herd              all hear of the server's load at the same time\n"
 	"  --cache C           what clients keep: none, inner (nodes; the default) or\n"
@@ -213,6 +238,8 @@ static const struct option options[] = {
 
 static int take_option(struct run *run, int option);
 static int take_count(const char *text, uint64_t max, uint32_t *count);
+static int take_policies(struct run *run, char *text);
+static int take_clients(struct run *run, char *text);
 static int take_cache(const char *text, enum model_cache *cache);
 static int take_change(struct run *run, char *text, bool has_time);
 static int set_up(struct run *run);
@@ -255,6 +282,7 @@ static int set_up(struct run *run)
 	       !run->changes[run->changed].time_ns)
 		error = parameters_set(&run->model.parameters,
 				       run->changes[run->changed++].what);
+	run->settled = run->changed;
 	return error;
 }
 
@@ -273,7 +301,7 @@ static int take_option(struct run *run, int option)
 	case AT:
 		return take_change(run, optarg, true);
 	case POLICY:
-		return adaptive_policy_parse(optarg, &controller->policy);
+		return take_policies(run, optarg);
 	case THRESHOLD:
 		return parse_double(optarg, &controller->threshold);
 	case BACKOFF:
@@ -281,7 +309,7 @@ static int take_option(struct run *run, int option)
 	case EXPLORATION:
 		return parse_double(optarg, &controller->exploration);
 	case CLIENTS:
-		return take_count(optarg, 1 << 16, &run->model.clients);
+		return take_clients(run, optarg);
 	case THINK:
 		error = parse_time_ns(optarg, &time_ns);
 		run->model.think_ns = error ? 0 : (double)time_ns;
@@ -326,6 +354,38 @@ static int take_count(const char *text, uint64_t max, uint32_t *count)
 			       max);
 	if (!error)
 		*count = (uint32_t)value;
+	return error;
+}
+
+static int take_policies(struct run *run, char *text)
+{
+	char *rest;
+	int error = 0;
+
+	run->policy_count = 0;
+	for (char *name = strtok_r(text, ",", &rest); !error && name;
+	     name = strtok_r(NULL, ",", &rest)) {
+		if (run->policy_count == LIST_MAX)
+			return err_set(ERR_USAGE, "%d are the most", LIST_MAX);
+		error = adaptive_policy_parse(
+			name, &run->policies[run->policy_count++]);
+	}
+	return error;
+}
+
+static int take_clients(struct run *run, char *text)
+{
+	char *rest;
+	int error = 0;
+
+	run->client_count = 0;
+	for (char *count = strtok_r(text, ",", &rest); !error && count;
+	     count = strtok_r(NULL, ",", &rest)) {
+		if (run->client_count == LIST_MAX)
+			return err_set(ERR_USAGE, "%d are the most", LIST_MAX);
+		error = take_count(count, 1 << 16,
+				   &run->clients[run->client_count++]);
+	}
 	return error;
 }
 

@@ -24,12 +24,13 @@ enum {
 
 /* What a client waits for. */
 enum stage {
-	STAGE_THINKS,	 /* to make the next search */
-	STAGE_DONE,	 /* the end of this one */
-	STAGE_AT_SERVER, /* its request's, or list of READs', arrival */
-	STAGE_SERVED,	 /* a worker's end with its request */
-	STAGE_WRITTEN,	 /* the writer's end with its insert */
-	STAGE_AT_CLIENT, /* the answer's arrival */
+	STAGE_THINKS,	  /* to make the next search */
+	STAGE_WANTS_CORE, /* the others on its host to have had their slices */
+	STAGE_DONE,	  /* the end of this one */
+	STAGE_AT_SERVER,  /* its request's, or list of READs', arrival */
+	STAGE_SERVED,	  /* a worker's end with its request */
+	STAGE_WRITTEN,	  /* the writer's end with its insert */
+	STAGE_AT_CLIENT,  /* the answer's arrival */
 };
 
 struct client {
@@ -48,8 +49,19 @@ struct client {
 	double list_bytes;	       /* of each of these */
 	uint64_t version;	       /* that its cache is of */
 
+	/* Where clients keep their cores: until when it may, and who is next
+	 * of those that want it. */
+	double slice_end_ns;
+	uint32_t next;
+
 	uint64_t beat; /* the next heartbeat that it may hear */
 	double phase_ns;
+};
+
+/* Clients of a host that want one of its cores, in order. */
+struct waiting {
+	uint32_t first, last, count;
+	uint32_t running; /* clients that have a core */
 };
 
 /* What the server told about itself at one time. */
@@ -70,6 +82,7 @@ struct model {
 	double cores[CORES_MAX]; /* when each is free */
 	struct station *hosts;	 /* the clients' links: in, out of each */
 	double *host_cores;	 /* of all hosts */
+	struct waiting *waiting; /* of each host */
 	uint64_t version;	 /* inserts so far */
 
 	struct beat beats[HEARTBEATS];
@@ -86,6 +99,8 @@ static int prepare(struct model *m);
 static void prepare_client(struct model *m, uint32_t i);
 static void go_on(struct model *m, uint32_t i);
 static double think_ns(const struct model *m, struct client *c);
+static void want_core(struct model *m, uint32_t i);
+static void leave_core(struct model *m, uint32_t i);
 static void begin(struct model *m, uint32_t i);
 static void hear(struct model *m, uint32_t i);
 static void predict(const struct model *m, struct client *c);
@@ -134,6 +149,7 @@ void model_destroy(struct model *m)
 	free(m->workers);
 	free(m->hosts);
 	free(m->host_cores);
+	free(m->waiting);
 	free(m);
 }
 
@@ -153,8 +169,9 @@ static int prepare(struct model *m)
 	m->workers = calloc((size_t)m->p.threads, sizeof(*m->workers));
 	m->hosts = calloc(hosts, 2 * sizeof(*m->hosts));
 	m->host_cores = calloc(hosts, (size_t)m->p.host_cores * sizeof(double));
+	m->waiting = calloc(hosts, sizeof(*m->waiting));
 	if (!m->schedule || !m->clients || !m->workers || !m->hosts ||
-	    !m->host_cores)
+	    !m->host_cores || !m->waiting)
 		return err_set(ERR_NO_MEMORY, "no memory for %u clients",
 			       clients);
 	m->beats[0].heartbeat.link_load = m->p.link_gbps > 0 ? 0 : -1;
@@ -258,7 +275,8 @@ static double compute(struct model *m, uint32_t i, double from_ns,
 {
 	if (m->p.shared_host > 0)
 		return take_core(m->cores, m->p.cores, from_ns, service_ns);
-	if (m->p.host_cores >= m->p.clients_per_host)
+	if (m->p.host_cores >= m->p.clients_per_host ||
+	    m->p.client_slice_ns > 0)
 		return from_ns + service_ns;
 	return take_core(m->host_cores +
 				 host_of(m, i) * (size_t)m->p.host_cores,
@@ -315,15 +333,27 @@ static void go_on(struct model *m, uint32_t i)
 
 	switch (c->stage) {
 	case STAGE_THINKS:
+		c->begun_ns = m->now_ns;
+		want_core(m, i);
+		break;
+	case STAGE_WANTS_CORE:
 		begin(m, i);
 		break;
 	case STAGE_DONE:
 		finish(m, c);
-		if (m->options.think_ns > 0)
+		if (m->options.think_ns > 0) {
+			leave_core(m, i);
 			wait_for(m, i, STAGE_THINKS,
 				 m->now_ns + think_ns(m, c));
-		else
+			break;
+		}
+		c->begun_ns = m->now_ns;
+		if (m->now_ns < c->slice_end_ns) {
 			begin(m, i);
+			break;
+		}
+		leave_core(m, i);
+		want_core(m, i);
 		break;
 	case STAGE_AT_SERVER:
 		arrive_at_server(m, i);
@@ -343,6 +373,48 @@ static void go_on(struct model *m, uint32_t i)
 	}
 }
 
+static bool keeps_core(const struct model *m)
+{
+	return m->p.client_slice_ns > 0 && m->p.shared_host <= 0 &&
+	       m->p.host_cores < m->p.clients_per_host;
+}
+
+/* Begins at once where each client has a core, or gives it away while it
+ * waits. */
+static void want_core(struct model *m, uint32_t i)
+{
+	struct waiting *waiting = &m->waiting[host_of(m, i)];
+
+	if (!keeps_core(m) || waiting->running < m->p.host_cores) {
+		waiting->running++;
+		m->clients[i].slice_end_ns = m->now_ns + m->p.client_slice_ns;
+		begin(m, i);
+		return;
+	}
+	if (waiting->count++)
+		m->clients[waiting->last].next = i;
+	else
+		waiting->first = i;
+	waiting->last = i;
+	wait_for(m, i, STAGE_WANTS_CORE, INFINITY);
+}
+
+/* Whoever wants it next has it. */
+static void leave_core(struct model *m, uint32_t i)
+{
+	struct waiting *waiting = &m->waiting[host_of(m, i)];
+	uint32_t next = waiting->first;
+
+	waiting->running--;
+	if (!waiting->count)
+		return;
+	waiting->count--;
+	waiting->running++;
+	waiting->first = m->clients[next].next;
+	m->clients[next].slice_end_ns = m->now_ns + m->p.client_slice_ns;
+	wait_for(m, next, STAGE_WANTS_CORE, m->now_ns);
+}
+
 /* Exponential, so that many clients that think long ask like a Poisson process.
  */
 static double think_ns(const struct model *m, struct client *c)
@@ -355,7 +427,6 @@ static void begin(struct model *m, uint32_t i)
 	struct client *c = &m->clients[i];
 	struct adaptive_reason reason;
 
-	c->begun_ns = m->now_ns;
 	c->inserts = m->options.inserts > 0 &&
 		     random_unit(&c->random) < m->options.inserts;
 	if (c->inserts) {
@@ -394,9 +465,20 @@ static void predict(const struct model *m, struct client *c)
 							: cost->filtered_bytes;
 }
 
+static double choose_ns(const struct model *m)
+{
+	enum adaptive_policy policy = m->options.controller.policy;
+
+	return policy == ADAPTIVE_POLICY_MESSAGING ||
+			       policy == ADAPTIVE_POLICY_OFFLOAD
+		       ? 0
+		       : m->p.client_choose_ns;
+}
+
 static void send_request(struct model *m, uint32_t i)
 {
-	double sent = compute(m, i, m->now_ns, m->p.client_message_ns / 2);
+	double sent = compute(m, i, m->now_ns,
+			      choose_ns(m) + m->p.client_message_ns / 2);
 	double bytes = sizeof(struct wire_header) + sizeof(struct wire_query);
 
 	sent = cross_host(m, i, false, sent, bytes, 1);
@@ -409,7 +491,7 @@ static void search_mapped(struct model *m, uint32_t i)
 
 	wait_for(m, i, STAGE_DONE,
 		 compute(m, i, m->now_ns,
-			 m->p.client_read_ns +
+			 choose_ns(m) + m->p.client_search_ns +
 				 cost->nodes * m->p.client_node_ns +
 				 cost->items * m->p.client_item_ns));
 }
@@ -438,10 +520,17 @@ static void plan_reads(struct model *m, uint32_t i)
 	c->rest_bytes = sizeof(struct root_record);
 	switch (m->options.cache) {
 	case MODEL_CACHE_NONE:
-		c->lists = inner_levels + 1;
-		c->list_bytes = (cost->inner * (double)RTREE_INNER_SIZE +
-				 cost->leaf_bytes) /
-				c->lists;
+		/* The root comes with the record, whole, as its level isn't
+		 * known before; again if it is another by then. */
+		c->rest_reads += 1;
+		c->rest_bytes += RTREE_PAGE_SIZE;
+		c->lists = inner_levels + (inserts > 0);
+		c->list_bytes =
+			c->lists ? ((cost->inner - 1.0) * RTREE_INNER_SIZE +
+				    (inserts > 0) * RTREE_PAGE_SIZE +
+				    cost->leaf_bytes) /
+					   c->lists
+				 : 0;
 		break;
 	case MODEL_CACHE_INNER:
 		c->rest_reads += cost->leaf_reads;
@@ -456,7 +545,9 @@ static void plan_reads(struct model *m, uint32_t i)
 	if (m->options.cache != MODEL_CACHE_NONE && inserts > 0)
 		for (unsigned level = 0; level < inner_levels; level++)
 			c->lists += !level || is_stale(c, inserts);
-	send_reads(m, i, m->now_ns);
+	send_reads(
+		m, i,
+		compute(m, i, m->now_ns, choose_ns(m) + m->p.client_search_ns));
 }
 
 /* READs of the list that go together: as many as may be under way. */

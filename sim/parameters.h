@@ -31,9 +31,14 @@ struct parameters {
 
 	/* The clients. */
 	double clients_per_host, host_cores;
+	double client_slice_ns; /* for which one that waits awake keeps its core
+				   from the others; 0: it sleeps */
+	double client_choose_ns;  /* to choose a path, unless there is no choice
+				   */
 	double client_message_ns; /* to send a request and take the answer */
 	double client_wake_ns;	  /* until a client that sleeps has woken up */
-	double client_read_ns;	  /* for each READ */
+	double client_search_ns;  /* for each search that it makes itself */
+	double client_read_ns;	  /* for each READ of it */
 	double client_node_ns;	  /* for each node that it visits */
 	double client_item_ns;
 

@@ -49,6 +49,14 @@ for policy in messaging offload catfish adaptive; do
 	report $? "$policy: another seed, others"
 done
 
+run --environment "$rdma" --policy offload,adaptive --clients 2,5 >"$work/a" &&
+	for clients in 2 5; do
+		for policy in offload adaptive; do
+			run --environment "$rdma" --policy $policy --clients $clients
+		done
+	done >"$work/b" && cmp -s "$work/a" "$work/b"
+report $? "lists are as one after the other"
+
 for file in "$environments"/*.conf; do
 	policy=adaptive
 	grep -q '^offload  *0 ' "$file" && policy=messaging

@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Each figure's experiment, on little data: it ends well, has a line for all that it
+# says it varies, and draws.  Prints TAP.
+
+set -u
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+if ! command -v gnuplot >/dev/null; then
+	echo "1..0 # SKIP gnuplot is not installed"
+	exit 0
+fi
+n=0 bad=0
+report() { # report STATUS FACT
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n - $2" && return
+	echo "not ok $n - $2"
+	sed 's/^/# /' "$work/err"
+	bad=1
+}
+
+# figure NAME LINES OPTION...: LINES of CSV, and as many of JSON, and an SVG.
+figure() {
+	local name=$1 lines=$2
+	shift 2
+	"$top_srcdir/experiments/$name" --programs "$top_builddir" \
+		--out "$work" --items 3000 "$@" >"$work/$name.md" 2>"$work/err"
+	report $? "$name ends well"
+	[ "$(wc -l <"$work/$name.json")" = "$lines" ] &&
+		[ "$(wc -l <"$work/$name.csv")" = $((lines + 1)) ]
+	report $? "$name has $lines lines"
+	! tail -n +2 "$work/$name.csv" | cut -d, -f1-4 | grep -q ',,\|,$'
+	report $? "$name has all that was varied"
+	! grep '"simulated":true' "$work/$name.json" |
+		grep -q '"\(throughput\|round_trips\)":\(null\|0[.0]*[,}]\).*"offloaded":1'
+	report $? "$name has what was simulated"
+	grep -q '</svg>' "$work/$name.svg"
+	report $? "$name is drawn"
+}
+
+# 2 parts of inserts, 2 scales; 4 policies and 2 of TCP for 2 numbers of clients;
+# and 4 policies run.
+figure clients $((2 * 2 * (6 * 2 + 4))) --time 1ms --warmup 1ms \
+	--scales "1e-2 powerlaw" --clients 1,8 --run-clients 1 --run-items 1000 \
+	--seconds 0.01 --rounds 1 --run-warmup 1ms
+for environment in rdma-100g tcp-1g tcp-40g shm; do
+	grep -q "^$environment," "$work/clients.csv"
+	report $? "clients has $environment"
+done
+# 3 losses, 4 policies, 3 phases of 2 points.
+figure timeline $((3 * 4 * 3 * 2)) --clients 4 --phase 2 --every 1
+[ "$(grep -c '^| \(cores\|network\|both\) ' "$work/timeline.md")" = 18 ]
+report $? "it says how long each policy took after each change"
+# 2 heartbeats, 2 policies, 4 points.
+figure herd $((2 * 2 * 4)) --clients 20 --time 4 --warmup 1
+# 4 policies; T and N; catfish, adaptive and N by heartbeat; exploration.
+figure sensitivity $((4 + 4 + 2 * 4 + 2)) --clients 4 --phase 1 \
+	--thresholds "0.9 0.95" --backoffs "4 8" --heartbeats "1 2" \
+	--explorations "0.001 0.01"
+grep -q "times the best catfish of the sweep" "$work/sensitivity.md"
+report $? "it says what adaptive reaches beside the best catfish"
+# 2 parts of inserts, 2 scales; 2 caches run, 3 simulated.
+figure round-trips $((2 * 2 * 5)) --scales "1e-3 1e-2" --seconds 0.05
+echo "1..$n"
+exit $bad
