@@ -14,8 +14,9 @@
 #include "wire/message.h"
 
 enum {
-	/* Of the searches that are so quick, one in so many is measured. */
-	QUICK_EVERY = 16,
+	/* Of the searches that are so quick, the path of one in so many is
+	 * thought about, and its time taken. */
+	QUICK_EVERY = 64,
 	/* The tree's shape is looked at with the first search, and then with
 	 * one in so many. */
 	SHAPE_EVERY = 4096,
@@ -24,12 +25,13 @@ enum {
 	LEAF_ENTRIES = 48,
 };
 
-/* A clock that is read twice is a sixtieth of this. */
+/* Thinking, learning, and a clock that is read twice are a thirtieth of this.
+ */
 #define QUICK_NS 4000.0
 
 static int settle(struct catfish *c, enum catfish_offload offload);
 static void hear(struct catfish *c);
-static bool is_quick(const struct client_policy *p);
+static bool is_quick(const struct client_policy *p, double leaves);
 static void look_at_shape(struct catfish *c);
 
 int client_policy_init(struct catfish *c, const struct catfish_options *options)
@@ -111,29 +113,29 @@ void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 	}
 	if (p->searches % SHAPE_EVERY == 1)
 		look_at_shape(c);
-	bool quick = is_quick(p);
-	if (!now_ns && !(quick && p->policy == CATFISH_POLICY_ADAPTIVE))
-		now_ns = clock_now_ns();
-	if (now_ns)
-		p->now_ns = now_ns;
+	choice->path = p->path;
+	if (is_quick(p, leaves))
+		return;
+	p->leaves = leaves;
+	p->now_ns = now_ns ? now_ns : clock_now_ns();
 	hear(c);
 	choice->query.work[ADAPTIVE_MESSAGING] = leaves;
 	choice->query.work[ADAPTIVE_OFFLOAD] = leaves;
 	choice->path = p->path = adaptive_choose(&p->controller, p->now_ns,
 						 &choice->query, &p->reason);
-	if (p->path == ADAPTIVE_MESSAGING || !quick)
-		choice->begun_ns = now_ns ? now_ns : clock_now_ns();
+	choice->begun_ns = p->now_ns;
 }
 
-/* Whether the next search is expected to be over in less time than it would be
- * worth to measure. */
-static bool is_quick(const struct client_policy *p)
+/* Whether the next search goes as the one before, without a thought: that one
+ * was predicted to be over in less time than thinking and measuring are worth,
+ * and this one is no larger.  What is told and learnt meanwhile waits that
+ * long. */
+static bool is_quick(const struct client_policy *p, double leaves)
 {
-	double predicted_ns = p->reason.predicted_ns[ADAPTIVE_OFFLOAD];
-
-	return predicted_ns > 0 && predicted_ns < QUICK_NS &&
-	       p->reason.why == ADAPTIVE_PREDICTED &&
-	       p->path == ADAPTIVE_OFFLOAD && p->searches % QUICK_EVERY;
+	return p->reason.why == ADAPTIVE_PREDICTED &&
+	       p->path == ADAPTIVE_OFFLOAD && leaves <= p->leaves &&
+	       p->reason.predicted_ns[ADAPTIVE_OFFLOAD] < QUICK_NS &&
+	       p->searches % QUICK_EVERY;
 }
 
 void client_chosen(struct catfish *c, const struct client_choice *choice)
@@ -178,8 +180,11 @@ double client_expect_leaves(const struct catfish *c, const struct rect *box)
 	double leaves = 1;
 
 	for (int d = 0; d < DIMENSIONS; d++) {
-		double min = fmax(box->min[d], shape->bounds.min[d]);
-		double max = fmin(box->max[d], shape->bounds.max[d]);
+		double min = box->min[d], max = box->max[d];
+		if (min < shape->bounds.min[d])
+			min = shape->bounds.min[d];
+		if (max > shape->bounds.max[d])
+			max = shape->bounds.max[d];
 		if (max > min)
 			leaves *= 1 + (max - min) * shape->leaves_per_length[d];
 	}

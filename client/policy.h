@@ -42,8 +42,9 @@ struct client_policy {
 	uint64_t now_ns; /* when the clock was last read */
 	uint64_t beat;	 /* of the heartbeat that was heard last */
 
-	/* Of the last search. */
+	/* Of the last search, and of the last that was thought about. */
 	enum adaptive_path path;
+	double leaves;
 	struct adaptive_reason reason;
 };
 
