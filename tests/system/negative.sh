@@ -120,6 +120,24 @@ stops() {
 stops copy read:1000:8
 stops mapped gather:1000:64
 
+# expires_once PATH PAUSE: the same, stopped once, in a search.  Whoever else
+# takes the processor from it for a lease makes it one more.
+expires_once() {
+	for _ in 1 2 3 4 5; do
+		check 2 --lease 100ms --memory 4M --stops 1 --paths "$1" \
+			--client-env "CATFISH_PAUSE=$2"
+		expiries=$(awk -v path="$1" '$1 == path { print $8 }' \
+			"$work/out")
+		[ "$status.$expiries" != 0.1 ] || break
+	done
+	echo "# $1: $expiries lease expiry"
+	claim "a client that is stopped once expires once: $1" \
+		"$([ "$status.$expiries" = 0.1 ] || echo "not once")"
+}
+
+expires_once copy read:1000:1
+expires_once mapped gather:1000:1
+
 # dies NAME GUARD PATH: a server dies, and another takes its place, while a
 # client stays connected to the dead one.
 dies() {
