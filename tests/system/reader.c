@@ -76,6 +76,7 @@ static struct catfish *connect_by(const struct stage *stage, unsigned number)
 	struct catfish *server;
 
 	options.cache_size = cache_sizes[number % 3];
+	options.timeout_ms = STAGE_PATIENCE_MS;
 	snprintf(address, sizeof(address), "%s", stage->address);
 	if (stage->is_faulty)
 		snprintf(address, sizeof(address), "faulty:%" PRIu64 ":%d:%s",

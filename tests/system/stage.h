@@ -28,6 +28,9 @@ enum {
 	 * replayed, so there is a run for that with one change in each. */
 	CHANGES_MAX = 64,
 	NEAREST_MAX = 32, /* items that are asked for at most */
+	/* For an answer: on a busy machine, over a link that loses packets,
+	 * connecting alone may take more than the usual 10 s. */
+	STAGE_PATIENCE_MS = 60000,
 };
 
 enum path {

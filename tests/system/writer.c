@@ -50,13 +50,16 @@ static void population_fini(struct population *all);
 
 void writer_run(struct stage *stage, unsigned number)
 {
+	const struct catfish_options options = {
+		.timeout_ms = STAGE_PATIENCE_MS,
+	};
 	struct author *a = calloc(1, sizeof(*a));
 
 	a->stage = stage;
 	a->number = number;
 	random_seed(&a->random, stage->seed * 1000 + number);
 	population_init(&a->all, stage_slots(stage));
-	if (catfish_connect(stage->address, NULL, &a->server)) {
+	if (catfish_connect(stage->address, &options, &a->server)) {
 		fprintf(stderr, "writer %u: %s\n", number,
 			catfish_error_text());
 		_exit(1);
