@@ -175,11 +175,13 @@ killed_while_written() {
 	sort "$work/again.csv" >"$work/b"
 	claim "kill -9 loses what was written since the last save and nothing else" \
 		"$(cmp "$work/a" "$work/b" 2>&1)"
+	stop_server "$pid"
 }
 
 # --- Killed while it saves --------------------------------------------------
 
 killed_while_saving() {
+	start_server main --region "$region"
 	fill 5000000 $many
 	stop_server "$pid"
 	before=$(($(wc -l <"$work/again.csv") - 1 + many))
