@@ -10,7 +10,7 @@
 
 loop_client=$top_builddir/tests/system/loop-client
 items=1000
-rounds=4
+rounds=2
 [ -z "$CATFISH_TEST_LONG" ] || rounds=50
 
 # What a server may take for good, whatever is done with it, in KiB: less than
