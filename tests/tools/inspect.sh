@@ -30,8 +30,8 @@ if command -v python3 >/dev/null; then
 	is "that is JSON" status 0
 fi
 
-catfish query --bbox 0,0,1,1 --count >/dev/null
-catfish query --bbox 0,0,1,1 >/dev/null
+catfish query --bbox 0,0,1,1 --count --policy messaging >/dev/null
+catfish query --bbox 0,0,1,1 --policy messaging >/dev/null
 run catfish stat -o jsonl
 is "requests are counted by kind" has '"search":1,"count":1,"nearest":0,"insert":[1-9]'
 run catfish stat --server "$tcp"
