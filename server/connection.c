@@ -26,7 +26,9 @@ enum step {
 };
 
 /* How long a client may leave an answer waiting for room. */
-#define STALL_NS (10 * NS_PER_S)
+#define STALL_NS       (10 * NS_PER_S)
+/* And how long when the server is about to end. */
+#define DRAIN_STALL_NS (1 * NS_PER_S)
 
 /* How long the writer waits for pages before answers that hold some end, and
  * how long such an answer may take in any case. */
@@ -347,11 +349,13 @@ static const struct answer_ops taken_away = {.step = take_away, .end = let_go};
 
 enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 {
+	uint64_t most_ns = c->server->draining ? DRAIN_STALL_NS : STALL_NS;
+
 	connection_see_report(c);
-	if (c->stalled_since_ns && now_ns - c->stalled_since_ns > STALL_NS) {
+	if (c->stalled_since_ns && now_ns - c->stalled_since_ns > most_ns) {
 		log_warn("client %" PRIu64 " is dropped: it took nothing of "
 			 "its answer for %u s",
-			 c->number, (unsigned)(STALL_NS / NS_PER_S));
+			 c->number, (unsigned)(most_ns / NS_PER_S));
 		return CONNECTION_ENDED;
 	}
 	if (!is_starving(c, now_ns))

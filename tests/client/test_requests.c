@@ -489,6 +489,124 @@ START_TEST(an_answer_that_nobody_asked_for_ends_the_connection)
 }
 END_TEST
 
+static _Atomic int refusals;
+
+static void be_busy(struct fake *fake, const struct wire_header *request)
+{
+	const struct wire_error error = {
+		.code = WIRE_E_BUSY,
+		.retry_us = 1000,
+	};
+	struct fake_segment segment = fake_segment_to(request);
+
+	if (refusals-- <= 0) {
+		answer_one(fake, request, 7);
+		return;
+	}
+	segment.flags = WIRE_ERROR;
+	segment.fixed = &error;
+	segment.fixed_size = sizeof(error);
+	fake_send(fake, &segment);
+}
+
+START_TEST(a_server_that_is_busy_is_asked_again_when_it_says)
+{
+	const struct catfish_options options = {
+		.policy = CATFISH_POLICY_MESSAGING,
+		.timeout_ms = 20000,
+	};
+	const struct catfish_query query = ask(0, 9).query;
+	struct catfish *c = NULL;
+	struct fake fake;
+	uint64_t count;
+
+	fake_start(&fake, 100, 1000000000);
+	fake_answer_with(&fake, be_busy);
+	refusals = 3;
+	succeeds(catfish_connect(fake.address, &options, &c));
+	succeeds(catfish_count(c, &query, &count, NULL));
+	ck_assert_uint_eq(count, 7);
+	catfish_close(c);
+	fake_stop(&fake);
+}
+END_TEST
+
+static void refused(void *context, const struct catfish_result *result)
+{
+	ck_assert_int_eq(result->error, CATFISH_ERROR_BUSY);
+	ck_assert_uint_eq(result->retry_us, 1000);
+	++*(int *)context;
+}
+
+START_TEST(one_that_stays_busy_is_given_up_within_the_timeout)
+{
+	const struct catfish_options options = {
+		.policy = CATFISH_POLICY_MESSAGING,
+		.timeout_ms = 500,
+	};
+	const struct catfish_query query = ask(0, 9).query;
+	int done = 0;
+	const struct catfish_call call = {.done = refused, .context = &done};
+	struct catfish *c = NULL;
+	struct fake fake;
+
+	fake_start(&fake, 100, 1000000000);
+	succeeds(catfish_connect(fake.address, &options, &c));
+	fake_answer_with(&fake, be_busy);
+	refusals = 1000000;
+	int error = catfish_count(c, &query, NULL, NULL);
+	ck_assert_msg(error == CATFISH_ERROR_BUSY ||
+			      error == CATFISH_ERROR_CONNECTION,
+		      "%s", catfish_error_text());
+	catfish_close(c);
+	/* Many at once leave it to their caller. */
+	c = connect_to(fake.address);
+	succeeds(catfish_begin_count(c, &query, &call, NULL));
+	wait_for_all(c);
+	ck_assert_int_eq(done, 1);
+	catfish_close(c);
+	fake_stop(&fake);
+}
+END_TEST
+
+/* --- Limits ------------------------------------------------------------- */
+
+static void is_refused(int expected, const char *words)
+{
+	struct catfish *c = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		int error = catfish_connect(address_of(i), NULL, &c);
+		ck_assert_msg(error == expected, "%s", catfish_error_text());
+		ck_assert_msg(strstr(catfish_error_text(), words), "%s",
+			      catfish_error_text());
+	}
+}
+
+START_TEST(a_client_too_many_is_told_so)
+{
+	const char *const options[] = {"--max-clients", "2", NULL};
+
+	daemon_start(&server, options);
+	struct catfish *first = connect_to(address_of(0));
+	struct catfish *second = connect_to(address_of(1));
+	is_refused(CATFISH_ERROR_BUSY, "it has 2, the most");
+	catfish_close(first);
+	catfish_close(second);
+	daemon_stop(&server);
+}
+END_TEST
+
+START_TEST(a_client_that_would_take_too_much_memory_is_told_so)
+{
+	const char *const options[] = {"--max-memory-per-client", "800K", NULL};
+
+	daemon_start(&server, options);
+	is_refused(CATFISH_ERROR_NO_ROOM, "--max-memory-per-client");
+	daemon_stop(&server);
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	Suite *suite = suite_create("requests");
@@ -520,6 +638,12 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(fake,
 			    an_answer_that_nobody_asked_for_ends_the_connection,
 			    0, 2);
+	tcase_add_test(fake, a_server_that_is_busy_is_asked_again_when_it_says);
+	tcase_add_test(fake,
+		       one_that_stays_busy_is_given_up_within_the_timeout);
+	tcase_add_test(fake, a_client_too_many_is_told_so);
+	tcase_add_test(fake,
+		       a_client_that_would_take_too_much_memory_is_told_so);
 	suite_add_tcase(suite, fake);
 	return suite;
 }

@@ -97,6 +97,15 @@ for value in 5min -1ms 2s; do
 	refused "--spin $value is refused" 2 "--spin" \
 		--listen "$shm" --spin "$value"
 done
+for value in 0 1001 many; do
+	refused "--max-clients $value is refused" 2 "--max-clients" \
+		--listen "$shm" --max-clients "$value"
+done
+for value in 0 100K; do
+	refused "--max-memory-per-client $value is refused" 2 \
+		"--max-memory-per-client" \
+		--listen "$shm" --max-memory-per-client "$value"
+done
 for value in 999 u+w 01000 ''; do
 	refused "--socket-mode '$value' is refused" 2 "--socket-mode" \
 		--listen "$shm" --socket-mode "$value"

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* More than the server can do: what is past its deadline isn't worked on, what
+ * waits is bounded, and every request gets an answer, also when the server is
+ * told to end in the middle of it. */
+
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "tests/client/daemon.h"
+#include "tests/lib/test.h"
+#include "tests/server/raw.h"
+
+enum {
+	FABRICS = 2,
+	ITEMS = 4000,
+	/* All in one place, so that each delete looks at all of them. */
+	PILE = 500,
+	ENTRIES = 1600,
+	CLIENTS = 100,
+	REQUESTS = 2,
+	WRITES = CLIENTS * REQUESTS,
+	/* Jobs for which the writer's queue has room, and all that waits for a
+	 * turn. */
+	QUEUED_MAX = (16 << 20) / (ENTRIES * 76) + CLIENTS + 2,
+	ENDING_CLIENTS = 200,
+};
+
+static struct daemon server;
+static const struct rect everything = {{-1e300, -1e300}, {1e300, 1e300}};
+
+static const char *address(int fabric)
+{
+	return fabric ? server.network : server.shm;
+}
+
+static struct item item_of(int64_t id)
+{
+	return (struct item){id, {{1, 1}, {2, 2}}};
+}
+
+static void fill(int count)
+{
+	static struct item items[ITEMS];
+	struct raw raw;
+
+	for (int i = 0; i < count; i++)
+		items[i] = item_of(i);
+	raw_open(&raw, server.shm, RAW_INBOX_SIZE);
+	for (int i = 0; i < count; i += 100)
+		raw_write(&raw, WIRE_INSERT, items + i, 100);
+	raw_close(&raw);
+}
+
+/* The answer to the first is larger than the client's inbox, so the others are
+ * seen, and wait, until the client takes it. */
+START_TEST(past_its_deadline_nothing_is_worked_on)
+{
+	const struct item late = item_of(-1);
+	struct wire_found found;
+	struct raw raw;
+
+	daemon_start(&server, NULL);
+	fill(ITEMS);
+	raw_open(&raw, address(_i), RAW_INBOX_SIZE);
+	raw_open_session(&raw, 0);
+	raw_send_query(&raw, WIRE_SEARCH, &everything, RELATION_INTERSECTS, 0);
+	raw.deadline_us = 1;
+	raw.write.number = 1;
+	raw_send_query(&raw, WIRE_COUNT, &everything, RELATION_INTERSECTS, 0);
+	raw_send_items(&raw, WIRE_INSERT, &late, 1);
+	raw_send(&raw, WIRE_STAT, NULL, 0, NULL, 0, 0);
+	raw.sequence -= 3;
+	free(raw_expect_items(&raw, &found));
+	ck_assert_uint_eq(found.total, ITEMS);
+	for (int i = 0; i < 3; i++) {
+		raw.sequence++;
+		raw_expect_error(&raw, WIRE_E_TIMEOUT);
+	}
+	/* It has had its answer, and isn't applied later. */
+	raw.deadline_us = 0;
+	raw_send_items(&raw, WIRE_INSERT, &late, 1);
+	raw_expect_error(&raw, WIRE_E_TIMEOUT);
+	ck_assert_uint_eq(raw_count(&raw), ITEMS);
+	raw_close(&raw);
+	daemon_stop(&server);
+}
+END_TEST
+
+/* Deletes one item, and looks for many that aren't there before that. */
+static void send_deletes(struct raw *raw, int64_t id)
+{
+	static struct item items[ENTRIES];
+
+	for (int i = 0; i < ENTRIES - 1; i++)
+		items[i] = item_of(-1 - i);
+	items[ENTRIES - 1] = item_of(id);
+	raw_send_items(raw, WIRE_DELETE, items, ENTRIES);
+}
+
+/* Whether a write was applied; else it was told when to come back. */
+static bool is_applied(struct raw *raw)
+{
+	struct wire_written written;
+
+	do
+		ck_assert_int_eq(raw_receive(raw), 0);
+	while (raw->header.flags & WIRE_MORE);
+	if (raw->header.flags & WIRE_ERROR) {
+		const struct wire_error *error = raw_fixed(raw);
+		ck_assert_uint_eq(error->code, WIRE_E_BUSY);
+		ck_assert_uint_gt(error->retry_us, 0);
+		return false;
+	}
+	memcpy(&written, raw_fixed(raw), sizeof(written));
+	ck_assert_uint_eq(written.applied, 1);
+	return true;
+}
+
+/* Until all that was sent has left. */
+static void flush(struct raw *raw)
+{
+	short events;
+
+	while (fabric_fd(raw->link, &events), events & POLLOUT)
+		ck_assert_int_ge(fabric_ring_poll(raw->ring), 0);
+}
+
+static void check_queue(const struct raw *raw)
+{
+	struct wire_heartbeat beat;
+	uint32_t size;
+
+	memcpy(&beat, fabric_inbox(raw->link, &size), sizeof(beat));
+	if (wire_heartbeat_is_whole(&beat))
+		ck_assert_uint_le(beat.queued, QUEUED_MAX);
+}
+
+/* Each deletes another item; how many were applied.  All are answered. */
+static uint64_t send_all(struct raw *clients, const struct raw *watcher)
+{
+	uint64_t applied = 0;
+
+	for (int i = 0; i < WRITES; i++)
+		send_deletes(&clients[i % CLIENTS], i);
+	for (int i = 0; i < CLIENTS; i++)
+		flush(&clients[i]);
+	for (int i = 0; i < WRITES; i++) {
+		check_queue(watcher);
+		applied += is_applied(&clients[i % CLIENTS]);
+	}
+	return applied;
+}
+
+START_TEST(who_sends_more_writes_than_may_wait_is_told_to_come_back)
+{
+	static struct raw clients[CLIENTS];
+	uint64_t applied = WRITES;
+	struct raw watcher;
+
+	daemon_start(&server, NULL);
+	fill(PILE);
+	raw_open(&watcher, daemon_uses_rdma() ? server.network : server.shm,
+		 RAW_INBOX_SIZE);
+	for (int i = 0; i < CLIENTS; i++)
+		raw_open(&clients[i], address(_i), RAW_INBOX_SIZE);
+	/* Where this process gets little time the server may keep up. */
+	for (int round = 0; applied == WRITES && round < 20; round++) {
+		if (round)
+			fill(WRITES);
+		applied = send_all(clients, &watcher);
+	}
+	ck_assert_uint_lt(applied, WRITES);
+	ck_assert_uint_gt(applied, 0);
+	ck_assert_uint_eq(raw_count(&watcher), PILE - applied);
+	for (int i = 0; i < CLIENTS; i++)
+		raw_close(&clients[i]);
+	raw_close(&watcher);
+	daemon_stop(&server);
+}
+END_TEST
+
+/* Sends so much that some of it waits in the client's ring. */
+static void send_load(struct raw *raw, int client)
+{
+	for (int i = 0; i < 20; i++) {
+		struct item item = item_of(client * 100 + i);
+		raw_send_items(raw, WIRE_INSERT, &item, 1);
+		if (i % 5 == 0)
+			raw_send_query(raw, WIRE_COUNT, &everything,
+				       RELATION_INTERSECTS, 0);
+	}
+}
+
+/* Writes that were acknowledged until the link was closed. */
+static uint64_t take_answers(struct raw *raw)
+{
+	uint64_t applied = 0;
+
+	while (!raw_receive(raw)) {
+		struct wire_written written;
+		ck_assert(!(raw->header.flags & WIRE_ERROR));
+		if (raw->header.operation != WIRE_INSERT)
+			continue;
+		memcpy(&written, raw_fixed(raw), sizeof(written));
+		applied += written.applied;
+	}
+	return applied;
+}
+
+START_TEST(a_server_that_ends_answers_for_what_it_has_applied)
+{
+	static struct raw clients[ENDING_CLIENTS];
+	char region[128];
+	uint64_t applied = 0, count;
+
+	daemon_start(&server, NULL);
+	daemon_end(&server, SIGTERM);
+	snprintf(region, sizeof(region), "%s/items.region", server.folder);
+	const char *const options[] = {"--region", region, "--memory", "64M",
+				       NULL};
+	daemon_start_again(&server, options);
+	for (int i = 0; i < ENDING_CLIENTS; i++)
+		raw_open(&clients[i], address(_i), RAW_INBOX_SIZE);
+	for (int i = 0; i < ENDING_CLIENTS; i++)
+		send_load(&clients[i], i);
+	uint64_t began = clock_now_ns();
+	kill(server.pid, SIGTERM);
+	for (int i = 0; i < ENDING_CLIENTS; i++) {
+		applied += take_answers(&clients[i]);
+		raw_close(&clients[i]);
+	}
+	/* Two, where the processors are not busy with something else. */
+	ck_assert_uint_lt(clock_now_ns() - began, 20 * NS_PER_S);
+	ck_assert_int_eq(daemon_end(&server, 0), 0);
+	daemon_start_again(&server, options);
+	raw_open(&clients[0], address(_i), RAW_INBOX_SIZE);
+	count = raw_count(&clients[0]);
+	raw_close(&clients[0]);
+	ck_assert_uint_eq(count, applied);
+	daemon_stop(&server);
+}
+END_TEST
+
+/* Over shm, or over the network alone with an RDMA device. */
+static void add(TCase *tc, const TTest *test)
+{
+	tcase_add_loop_test(tc, test, daemon_uses_rdma() ? 1 : 0, FABRICS);
+}
+
+Suite *test_suite(const char **why)
+{
+	Suite *suite = suite_create("server: overload");
+	TCase *tc = tcase_create("overload");
+
+	tcase_set_timeout(tc, 120);
+	add(tc, past_its_deadline_nothing_is_worked_on);
+	add(tc, who_sends_more_writes_than_may_wait_is_told_to_come_back);
+	add(tc, a_server_that_ends_answers_for_what_it_has_applied);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
