@@ -211,6 +211,9 @@ static int open_connection(struct catfish *c, uint64_t timeout_ns)
 		error = fabric_ring_create(c->link, &c->ring);
 	if (error)
 		return error;
+	/* Requests that are begun one after the other; who waits for an answer
+	 * looks for it. */
+	fabric_gather(c->link);
 	c->request = malloc(fabric_ring_send_max(c->ring));
 	c->segment = malloc(fabric_ring_receive_max(c->ring));
 	if (!c->request || !c->segment)

@@ -228,7 +228,6 @@ static int make_table(struct catfish *c)
 	if (!c->requests)
 		return err_set(ERR_NO_MEMORY, "no memory for requests");
 	c->requests->next_deadline_ns = UINT64_MAX;
-	fabric_gather(c->link);
 	return 0;
 }
 
