@@ -537,7 +537,8 @@ struct catfish_heartbeat {
 	int draining;	 /* the server is about to end */
 };
 
-/* CATFISH_ERROR_UNSUPPORTED over tcp, which has none. */
+/* Over tcp, by which none is written, it asks the server, and a beat counts what
+ * was asked; then no requests may be outstanding. */
 CATFISH_API int catfish_heartbeat(struct catfish *server,
 				  struct catfish_heartbeat *heartbeat);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The server's load, which it writes into this process's memory. */
+/* The server's load, which it writes into this process's memory, or says. */
 
 #include <string.h>
 
 #include "base/err.h"
 #include "client/call.h"
 #include "client/policy.h"
+#include "client/reconnect.h"
 
 /* A heartbeat is written in much less time than it is looked at so often. */
 enum { LOOKS = 1000 };
@@ -46,6 +47,33 @@ static int begin(struct catfish *c)
 	return error;
 }
 
+static int look(struct catfish *c, struct wire_heartbeat *beat)
+{
+	int error = check_link(c);
+
+	return error ? error : client_heartbeat_look(c, beat);
+}
+
+/* Over a fabric by which nothing is written silently, or too seldom. */
+static int ask(struct catfish *c, struct wire_heartbeat *beat)
+{
+	struct client_retry retry = {0};
+	int error = client_begin(c);
+
+	if (error)
+		return error;
+	do
+		error = client_call(c, WIRE_HEARTBEAT, 0, 0, beat,
+				    sizeof(*beat));
+	while (client_retry(c, &retry, &error));
+	if (!error && !wire_heartbeat_is_whole(beat))
+		return client_break(c, err_set(ERR_PROTOCOL,
+					       "%s sent a heartbeat that is "
+					       "none",
+					       c->address));
+	return error;
+}
+
 int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
 {
 	struct wire_heartbeat beat;
@@ -53,15 +81,9 @@ int catfish_heartbeat(struct catfish *c, struct catfish_heartbeat *heartbeat)
 
 	if (!error && !heartbeat)
 		error = err_set(ERR_USAGE, "there is no place for the load");
-	if (!error && !fabric_is_one_sided(c->link))
-		error = err_set(ERR_UNSUPPORTED,
-				"%s has no heartbeats over %s: ask by "
-				"catfish_stat(), or use shm or verbs",
-				c->address, fabric_link_name(c->link));
 	if (!error)
-		error = check_link(c);
-	if (!error)
-		error = client_heartbeat_look(c, &beat);
+		error = fabric_is_one_sided(c->link) ? look(c, &beat)
+						     : ask(c, &beat);
 	if (error)
 		return catfish_error_of(error);
 	*heartbeat = (struct catfish_heartbeat){

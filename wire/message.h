@@ -41,7 +41,8 @@ enum wire_operation {
 	WIRE_LOAD_ABORT = 13,
 	WIRE_NEAREST = 14,
 	WIRE_STATISTICS = 15, /* the shape of the tree */
-	WIRE_OPERATION_MAX = WIRE_STATISTICS,
+	WIRE_HEARTBEAT = 16,  /* for who has none in its inbox */
+	WIRE_OPERATION_MAX = WIRE_HEARTBEAT,
 };
 
 enum wire_flags {
@@ -167,7 +168,7 @@ struct wire_load {
 
 enum {
 	WIRE_LEVELS = 16,
-	/* Requests are counted by kind and by the path that they came on. */
+	/* Requests of a lower operation are counted, by that. */
 	WIRE_KINDS = 16,
 };
 
@@ -256,7 +257,8 @@ struct wire_error {
 #define WIRE_TRANSMIT_UNKNOWN UINT32_MAX
 
 /* Written silently to the start of a one-sided client's inbox every heartbeat;
- * may be read torn, hence its checksum. */
+ * may be read torn, hence its checksum.  Who has none there asks by
+ * WIRE_HEARTBEAT, without body, which is answered by one. */
 struct wire_heartbeat {
 	uint64_t beat; /* counts up */
 	uint64_t version;
