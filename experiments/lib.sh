@@ -137,6 +137,27 @@ bench() {
 	$clients_under "$programs/catfish" bench -o jsonl "$@"
 }
 
+# as_simulated SCALE INSERTS [FIELDS]: turns what bench says into such lines as
+# simulate prints.
+as_simulated() {
+	awk '
+		function member(name) {
+			match($0, "[{,]\"" name "\":(\"[^\"]*\"|[^,}]*)")
+			return substr($0, RSTART + length(name) + 4,
+				RLENGTH - length(name) - 4)
+		}
+		{
+			printf "{\"simulated\":false,%s\"queries\":\"%s\",", \
+				fields, scale
+			printf "\"environment\":\"shm\",\"policy\":%s,", member("policy")
+			printf "\"clients\":%s,\"inserts\":%s,", member("clients"), part
+			printf "\"throughput\":%s,", member("ops_per_s_median")
+			printf "\"mean_us\":null,\"p50_us\":%s,", member("p50_us")
+			printf "\"p99_us\":%s,", member("p99_us")
+			printf "\"offloaded\":%.3f}\n", 1 - member("messaging_share")
+		}' scale="$1" part="$2" fields="${3:-}"
+}
+
 # --- Drawing ----------------------------------------------------------------
 
 # plot FILE.svg WIDTH,HEIGHT: gnuplot, with commands from standard input.
