@@ -35,6 +35,16 @@
 #define HOPE_SURPRISE 0.7
 #define HOPE_BY_SELF  0.5
 
+/* What slows down both paths, such as a link that they share, makes the one
+ * that is used faster as it goes: when that takes less than this part of what
+ * it took when the other was last used, there is hope for the other. */
+#define HOPE_SHARED 0.7
+
+/* A path that wasn't used for so many searches is tried twice, and what the
+ * first took counts only if it is good news: what was cached for it is out of
+ * date, and would not be if it were used. */
+#define TRY_TWICE 64
+
 /* A full link slows down whoever uses it, by either path, and offloading uses
  * the more of it: what both paths take doesn't tell, so it is charged a toll
  * that rises with each heartbeat that tells of a full link and falls, more
@@ -71,9 +81,11 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 				 struct adaptive_reason *reason);
 static enum adaptive_path draw(struct adaptive *a, double offloads,
 			       struct adaptive_reason *reason);
+static void begin_try(struct adaptive *a, enum adaptive_path path);
 static enum adaptive_path choose_first(struct adaptive *a);
 static bool explore(struct adaptive *a, enum adaptive_path other,
 		    double predicted_ns, double best_ns);
+static void look_for_shared_hope(struct adaptive *a, enum adaptive_path path);
 static bool is_believed(double value);
 
 int adaptive_policy_parse(const char *text, enum adaptive_policy *policy)
@@ -258,6 +270,11 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 	}
 	if (a->toll > 0 && heard_within(a, now_ns, TOLL_INTERVALS))
 		offload *= 1 + a->toll * a->toll_share;
+	if (a->tries_again) {
+		a->tries_again = false;
+		reason->why = ADAPTIVE_EXPLORES;
+		return a->tried;
+	}
 	double lead = (messaging - offload) / (messaging + offload);
 	double offloads = 0.5 + MIXING * lead;
 	if (offloads > 0 && offloads < 1)
@@ -266,9 +283,19 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 		offloads >= 1
 			? explore(a, ADAPTIVE_MESSAGING, messaging, offload)
 			: explore(a, ADAPTIVE_OFFLOAD, offload, messaging);
+	enum adaptive_path path = (offloads >= 1) != explores
+					  ? ADAPTIVE_OFFLOAD
+					  : ADAPTIVE_MESSAGING;
+	if (explores)
+		begin_try(a, path);
 	reason->why = explores ? ADAPTIVE_EXPLORES : ADAPTIVE_PREDICTED;
-	return (offloads >= 1) != explores ? ADAPTIVE_OFFLOAD
-					   : ADAPTIVE_MESSAGING;
+	return path;
+}
+
+static void begin_try(struct adaptive *a, enum adaptive_path path)
+{
+	a->tried = path;
+	a->tries = a->searches - a->estimate[path].last > TRY_TWICE;
 }
 
 static enum adaptive_path draw(struct adaptive *a, double offloads,
@@ -301,6 +328,9 @@ static bool explore(struct adaptive *a, enum adaptive_path other,
 	double affordable =
 		EXPLORATION_COST * best_ns / (predicted_ns - best_ns);
 
+	/* Each is two tries, as a rule. */
+	chance /= 2;
+	affordable /= 2;
 	if (chance > affordable)
 		chance = affordable;
 	if (chance < a->hope[other])
@@ -319,9 +349,36 @@ void adaptive_completed(struct adaptive *a, enum adaptive_path path,
 	    !is_believed(work) || !is_believed(latency_ns) || latency_ns <= 0)
 		return;
 	double expected = estimate_predict(&a->estimate[path], work);
-	a->hope[path] =
-		latency_ns < HOPE_SURPRISE * expected ? HOPE_BY_SELF : 0;
+	bool good_news = latency_ns < HOPE_SURPRISE * expected;
+	if (a->tries && path == a->tried) {
+		a->tries = false;
+		a->tries_again = !good_news;
+		if (a->tries_again)
+			return;
+	}
+	a->hope[path] = good_news ? HOPE_BY_SELF : 0;
 	estimate_add(&a->estimate[path], a->searches, work, latency_ns);
+	look_for_shared_hope(a, path);
+}
+
+/* What the last few dozen have taken, in the mean. */
+static double recent_ns(const struct estimate *e)
+{
+	return e->samples ? e->level * e->y / e->n : 0;
+}
+
+static void look_for_shared_hope(struct adaptive *a, enum adaptive_path path)
+{
+	enum adaptive_path other = path == ADAPTIVE_OFFLOAD ? ADAPTIVE_MESSAGING
+							    : ADAPTIVE_OFFLOAD;
+	double took = recent_ns(&a->estimate[path]);
+
+	a->other_took[path] = recent_ns(&a->estimate[other]);
+	if (took >= HOPE_SHARED * a->other_took[other])
+		return;
+	a->other_took[other] = took;
+	if (a->hope[other] < HOPE_BY_OTHERS)
+		a->hope[other] = HOPE_BY_OTHERS;
 }
 
 double adaptive_measured_ns(const struct adaptive *a, enum adaptive_path path)

@@ -114,6 +114,13 @@ struct adaptive {
 	struct estimate estimate[ADAPTIVE_PATHS];
 	struct adaptive_heartbeat seen[ADAPTIVE_PATHS];
 	double hope[ADAPTIVE_PATHS];
+	/* What the other path took when this one was last used, or last seemed
+	 * worth a try because of it. */
+	double other_took[ADAPTIVE_PATHS];
+	/* The first of two tries of a path that wasn't used for long is under
+	 * way, or over. */
+	bool tries, tries_again;
+	enum adaptive_path tried;
 	/* What offloading is charged for a full link, as a part of its time;
 	 * and how much of that this client minds. */
 	double toll, toll_share;

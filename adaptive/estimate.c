@@ -12,6 +12,9 @@
  * with something unusual, never counts for more than all before. */
 #define FORGET_LEVEL_MOST 0.5
 
+/* A slope of two standard errors counts by half. */
+#define SIGNIFICANT 4.0
+
 /* A sample counts as at most so many times what was expected. */
 #define SURPRISE_MAX 8
 
@@ -50,27 +53,33 @@ static void add_to_line(struct estimate *e, double work, double took_ns)
 	e->y = keep * e->y + took_ns;
 	e->xx = keep * e->xx + work * work;
 	e->xy = keep * e->xy + work * took_ns;
+	e->yy = keep * e->yy + took_ns * took_ns;
 	draw_line(e);
 }
 
 /* More work never takes less time, and no work never less than nothing: where
- * the samples say otherwise, that is chance.  Both ends of the line stay above
- * 0, so that the level is a number. */
+ * the samples say otherwise, that is chance.  So it is, too, where few of them
+ * are scattered widely: of the slope counts what stands out from its standard
+ * error. Both ends of the line stay above 0, so that the level is a number. */
 static void draw_line(struct estimate *e)
 {
-	double spread = e->n * e->xx - e->x * e->x;
+	double x = e->x / e->n, y = e->y / e->n;
+	double xx = e->xx / e->n - x * x, xy = e->xy / e->n - x * y;
 
 	e->slope = 0;
 	/* Works that differ by less than a thousandth tell nothing. */
-	if (spread > 1e-6 * e->n * e->xx)
-		e->slope = (e->n * e->xy - e->x * e->y) / spread;
-	if (!(e->slope > 0))
-		e->slope = 0;
-	e->base = (e->y - e->slope * e->x) / e->n;
+	if (xx > 1e-6 * e->xx / e->n && xy > 0) {
+		double slope = xy / xx;
+		double rest = e->yy / e->n - y * y - slope * xy;
+		double error = rest > 0 ? rest / (xx * e->n) : 0;
+		e->slope = slope * slope * slope /
+			   (slope * slope + SIGNIFICANT * error);
+	}
+	e->base = y - e->slope * x;
 	if (e->base < 0) {
 		e->base = 0;
-		e->slope = e->y / e->x;
+		e->slope = y / x;
 	}
-	if (e->base < 1e-3 * e->y / e->n)
-		e->base = 1e-3 * e->y / e->n;
+	if (e->base < 1e-3 * y)
+		e->base = 1e-3 * y;
 }

@@ -17,9 +17,9 @@
 
 /* All zero at first. */
 struct estimate {
-	/* Sums over samples of 1, work, time, work^2, work * time, that fade.
-	 */
-	double n, x, y, xx, xy;
+	/* Sums over samples of 1, work, time, work^2, work * time, time^2, that
+	 * fade. */
+	double n, x, y, xx, xy, yy;
 	double base, slope; /* the line through them */
 	/* Sums of times, and of what the line said of them, that fade faster;
 	 * and their ratio. */

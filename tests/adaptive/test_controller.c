@@ -146,6 +146,60 @@ START_TEST(a_path_that_became_faster_is_found_without_heartbeats)
 }
 END_TEST
 
+START_TEST(what_slows_both_paths_and_passes_is_noticed_by_the_one_that_is_used)
+{
+	struct world w;
+
+	begin(&w, ADAPTIVE_POLICY_ADAPTIVE, 14);
+	takes(&w, 600000, 400000);
+	search_often(&w, 500);
+	ck_assert_double_gt(search_often(&w, 500), 0.99);
+	takes(&w, 70000, 100000);
+	search_often(&w, 200);
+	ck_assert_double_lt(search_often(&w, 1000), 0.02);
+}
+END_TEST
+
+START_TEST(a_path_that_is_slow_only_the_first_time_is_not_shunned)
+{
+	struct world w;
+	enum adaptive_path last = ADAPTIVE_MESSAGING;
+
+	begin(&w, ADAPTIVE_POLICY_ADAPTIVE, 15);
+	for (int i = 0; i < 30000; i++) {
+		takes(&w, 3000, last == ADAPTIVE_OFFLOAD ? 1000 : 5000);
+		last = search(&w, 1);
+	}
+	memset(w.chosen, 0, sizeof(w.chosen));
+	for (int i = 0; i < 1000; i++) {
+		takes(&w, 3000, last == ADAPTIVE_OFFLOAD ? 1000 : 5000);
+		last = search(&w, 1);
+	}
+	ck_assert_uint_gt(w.chosen[ADAPTIVE_OFFLOAD], 980);
+}
+END_TEST
+
+START_TEST(a_line_through_few_scattered_samples_is_nearly_level)
+{
+	struct estimate e = {0};
+
+	/* Eight times of which the works explain next to nothing. */
+	static const double took[] = {100, 900, 200, 1000, 500, 100, 900, 800};
+	for (int i = 0; i < 8; i++)
+		estimate_add(&e, (uint64_t)i + 1, i % 4 + 1, took[i]);
+	ck_assert_double_gt(estimate_predict(&e, 0),
+			    0.4 * estimate_predict(&e, 4));
+
+	/* And many that they explain wholly. */
+	e = (struct estimate){0};
+	for (int i = 0; i < 200; i++)
+		estimate_add(&e, (uint64_t)i + 1, i % 4 + 1,
+			     100 + 50 * (i % 4 + 1));
+	ck_assert_double_eq_tol(estimate_predict(&e, 0), 100, 2);
+	ck_assert_double_eq_tol(estimate_predict(&e, 10), 600, 6);
+}
+END_TEST
+
 START_TEST(a_heartbeat_makes_that_quick)
 {
 	struct world w;
@@ -386,6 +440,13 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase, both_paths_are_tried_for_ever_at_small_cost);
 	tcase_add_test(tcase,
 		       a_path_that_became_faster_is_found_without_heartbeats);
+	tcase_add_test(
+		tcase,
+		what_slows_both_paths_and_passes_is_noticed_by_the_one_that_is_used);
+	tcase_add_test(tcase,
+		       a_path_that_is_slow_only_the_first_time_is_not_shunned);
+	tcase_add_test(tcase,
+		       a_line_through_few_scattered_samples_is_nearly_level);
 	tcase_add_test(tcase, a_heartbeat_makes_that_quick);
 	tcase_add_test(tcase, heartbeats_that_lie_about_the_server_cost_little);
 	tcase_add_test(
