@@ -2,6 +2,7 @@
 
 /* Every call, by every path, against a linear scan. */
 
+#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +32,8 @@ static const struct way {
 	 CATFISH_OFFLOAD_COPY, CATFISH_NO_CACHE},
 	{"shm, mapped", false, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_MAPPED,
 	 0},
+	{"faulty shm, messaging", false, CATFISH_POLICY_MESSAGING, 0, 0},
+	{"faulty network, messaging", true, CATFISH_POLICY_MESSAGING, 0, 0},
 	{"network, messaging", true, CATFISH_POLICY_MESSAGING, 0, 0},
 	{"rdma, copy", true, CATFISH_POLICY_OFFLOAD, CATFISH_OFFLOAD_COPY, 0},
 	{"rdma, copy, hardly a cache", true, CATFISH_POLICY_OFFLOAD,
@@ -40,7 +43,8 @@ static const struct way {
 };
 enum {
 	WAYS_MAX = sizeof(ways) / sizeof(ways[0]),
-	NETWORK_MESSAGING = 5,
+	FAULTY_NETWORK = 6,
+	NETWORK_MESSAGING,
 	RDMA_COPY,
 };
 
@@ -49,7 +53,7 @@ enum {
  * the others do the same over shm. */
 static int first_way(void)
 {
-	return daemon_uses_rdma() ? NETWORK_MESSAGING : 0;
+	return daemon_uses_rdma() ? FAULTY_NETWORK : 0;
 }
 
 static int way_count(void)
@@ -94,19 +98,47 @@ static struct catfish *connect_way(const struct way *way)
 		.timeout_ms = DAEMON_PATIENCE_MS,
 	};
 	struct catfish *server = NULL;
+	char address[160];
 
-	succeeds(catfish_connect(way->network ? daemon_.network : daemon_.shm,
-				 &options, &server));
+	snprintf(address, sizeof(address), "%s%s",
+		 strncmp(way->name, "faulty", 6) ? "" : "faulty:1:",
+		 way->network ? daemon_.network : daemon_.shm);
+	succeeds(catfish_connect(address, &options, &server));
 	return server;
 }
+
+static int open_files(void)
+{
+	DIR *entries = opendir("/proc/self/fd");
+	int count = 0;
+
+	while (readdir(entries))
+		count++;
+	closedir(entries);
+	return count;
+}
+
+static int files_before;
 
 static void begin(void)
 {
 	daemon_start(&daemon_, NULL);
+	files_before = open_files();
 }
 
+/* Nothing is left of connections, here or, in time, at the server. */
 static void end(void)
 {
+	if (files_before)
+		ck_assert_int_eq(open_files(), files_before);
+	if (daemon_.pid) {
+		struct catfish *server = connect_way(&ways[0]);
+		struct catfish_stat stat;
+		do
+			succeeds(catfish_stat(server, &stat));
+		while (stat.clients > 1);
+		catfish_close(server);
+	}
 	daemon_stop(&daemon_);
 	model_clear(&model);
 }
