@@ -20,7 +20,7 @@
 top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 top_builddir=${top_builddir:-.}
 export top_srcdir top_builddir
-targets="offload operations region"
+targets="offload operations region session"
 
 fail() {
 	echo "fuzz.sh: $*" >&2
@@ -49,11 +49,25 @@ build() {
 	# What a client is made of, for one that meets nodes as they are.
 	set -- "$1" -DRTREE_FANOUT=4 "$top_srcdir"/tests/rtree/model.c \
 		"$top_srcdir"/tests/rtree/shape.c
-	[ "$1" != offload ] ||
+	case $1 in
+	offload | session)
 		set -- "$1" $(pkg-config --libs libevent) \
 			"$top_srcdir"/client/[!e]*.c \
 			"$top_srcdir"/client/error.c \
+			"$top_srcdir"/adaptive/*.c \
 			"$top_srcdir"/fabric/*.c "$top_srcdir"/wire/*.c
+		! grep -q '^#define HAVE_VERBS' "$top_builddir/config.h" ||
+			set -- "$@" $(pkg-config --libs libibverbs librdmacm)
+		;;
+	esac
+	# And a server, but for what makes it a program.
+	[ "$1" != session ] ||
+		for file in "$top_srcdir"/server/*.c; do
+			case ${file##*/} in
+			main.c | options.c | region_file.c | notify.c) ;;
+			*) set -- "$@" "$file" ;;
+			esac
+		done
 	target=$1
 	shift
 	# shellcheck disable=SC2086,SC2046
