@@ -391,7 +391,7 @@ struct catfish_result {
 	const char *text;  /* of the error; until the function returns */
 	uint32_t retry_us; /* of CATFISH_ERROR_BUSY: when to begin it again, as
 			    * the server says; 0: it doesn't */
-	struct catfish_answer answer;	/* to a search or count */
+	struct catfish_answer answer;	/* to what is no write */
 	struct catfish_written written; /* by a write */
 };
 
@@ -427,6 +427,11 @@ CATFISH_API int catfish_begin_count(struct catfish *server,
 				    const struct catfish_query *query,
 				    const struct catfish_call *call,
 				    uint64_t *request);
+CATFISH_API int catfish_begin_nearest(struct catfish *server,
+				      const double point[CATFISH_DIMENSIONS],
+				      uint64_t k, catfish_neighbour *found,
+				      const struct catfish_call *call,
+				      uint64_t *request);
 CATFISH_API int catfish_begin_insert(struct catfish *server,
 				     const struct catfish_item *items,
 				     size_t count,

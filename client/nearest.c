@@ -13,8 +13,6 @@
 #include "client/reconnect.h"
 #include "client/search.h"
 
-static int take_query(struct nearest_call *call, const double *point,
-		      uint64_t k);
 static int find(struct catfish *c, struct nearest_call *call);
 static int ask(struct catfish *c, struct nearest_call *call);
 static int take_segment(struct catfish *c, struct nearest_call *call);
@@ -34,7 +32,7 @@ int catfish_nearest(struct catfish *c, const double point[CATFISH_DIMENSIONS],
 	int error = client_begin(c);
 
 	if (!error)
-		error = take_query(&call, point, k);
+		error = client_nearest_take_query(&call, point, k);
 	if (error)
 		return catfish_error_of(error);
 	if (answer)
@@ -47,8 +45,8 @@ int catfish_nearest(struct catfish *c, const double point[CATFISH_DIMENSIONS],
 	return CATFISH_OK;
 }
 
-static int take_query(struct nearest_call *call, const double *point,
-		      uint64_t k)
+int client_nearest_take_query(struct nearest_call *call, const double *point,
+			      uint64_t k)
 {
 	if (!point)
 		return err_set(ERR_USAGE, "there is no point");
@@ -102,17 +100,25 @@ static int take_segment(struct catfish *c, struct nearest_call *call)
 
 	int error = client_answer(c, &found, sizeof(found),
 				  sizeof(struct wire_neighbour), &neighbours);
+	return error ? error
+		     : client_nearest_take_segment(c, call, &found,
+						   &neighbours);
+}
+
+int client_nearest_take_segment(struct catfish *c, struct nearest_call *call,
+				const struct wire_found *found,
+				const struct client_entries *neighbours)
+{
+	int error =
+		client_take_version(c, found, call->segments, &call->answer);
 	if (!error)
-		error = client_take_version(c, &found, call->segments,
-					    &call->answer);
-	if (!error)
-		error = check_neighbours(c, call, &neighbours);
+		error = check_neighbours(c, call, neighbours);
 	if (error)
 		return error;
 	call->segments++;
 	if (!call->stopped)
-		call->stopped = hand_out(call, &neighbours);
-	return c->more ? 0 : take_totals(c, call, &found);
+		call->stopped = hand_out(call, neighbours);
+	return c->more ? 0 : take_totals(c, call, found);
 }
 
 /* No more than were asked for, each an item, and none nearer than one before

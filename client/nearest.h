@@ -24,6 +24,16 @@ struct nearest_call {
 	bool stopped;	 /* the caller has had enough */
 };
 
+/* Its parts for an answer by messaging that is received otherwise: the point
+ * and the number of items, checked, and one segment, of which c->more says
+ * whether another follows. */
+struct client_entries;
+int client_nearest_take_query(struct nearest_call *call, const double *point,
+			      uint64_t k);
+int client_nearest_take_segment(struct catfish *c, struct nearest_call *call,
+				const struct wire_found *found,
+				const struct client_entries *neighbours);
+
 /* Reads the tree itself, by the way that was chosen.  ERR_AGAIN when no answer
  * could be vouched for. */
 int client_nearest_by_offload(struct catfish *c, struct nearest_call *call);

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "client/call.h"
+#include "client/nearest.h"
 #include "client/reconnect.h"
 #include "client/search.h"
 #include "client/write.h"
@@ -45,6 +46,7 @@ struct request {
 			struct search search;
 			struct search_progress progress;
 		};
+		struct nearest_call nearest;
 		struct {
 			struct write write;
 			void *entries; /* a copy, to be sent again; or NULL */
@@ -84,6 +86,8 @@ static int receive_all(struct catfish *c);
 static int take_message(struct catfish *c, size_t size);
 static int take_search(struct catfish *c, struct request *r,
 		       const struct wire_header *header);
+static int take_nearest(struct catfish *c, struct request *r,
+			const struct wire_header *header);
 static int take_write(struct catfish *c, struct request *r,
 		      const struct wire_header *header);
 static void complete(struct catfish *c, struct request *r, int error);
@@ -112,6 +116,24 @@ int catfish_begin_count(struct catfish *c, const struct catfish_query *query,
 	struct search search = {0};
 
 	return catfish_error_of(begin_search(c, query, call, &search, request));
+}
+
+int catfish_begin_nearest(struct catfish *c,
+			  const double point[CATFISH_DIMENSIONS], uint64_t k,
+			  catfish_neighbour *found,
+			  const struct catfish_call *call, uint64_t *request)
+{
+	struct nearest_call nearest = {.found = found};
+	struct request *r;
+
+	int error = client_nearest_take_query(&nearest, point, k);
+	if (!error)
+		error = prepare(c, call, WIRE_NEAREST, &r);
+	if (error)
+		return catfish_error_of(error);
+	r->nearest = nearest;
+	r->nearest.context = call->context;
+	return catfish_error_of(post(c, r, request));
 }
 
 int catfish_begin_insert(struct catfish *c, const struct catfish_item *items,
@@ -261,6 +283,11 @@ static bool is_search(const struct request *r)
 	return r->operation == WIRE_SEARCH || r->operation == WIRE_COUNT;
 }
 
+static bool is_write(const struct request *r)
+{
+	return !is_search(r) && r->operation != WIRE_NEAREST;
+}
+
 static uint64_t deadline_of(const struct catfish *c, const struct request *r)
 {
 	if (r->call.deadline_ms)
@@ -310,7 +337,7 @@ static int send_request(struct catfish *c, struct request *r)
 		sizeof(*c->request) + put_body(c, r, client_request_body(c));
 
 	wire_seal_request(c->request, r->operation, r->sequence,
-			  is_search(r) ? 0 : (uint32_t)r->write.count,
+			  is_write(r) ? (uint32_t)r->write.count : 0,
 			  (uint32_t)size, client_deadline_us(left));
 	int error = fabric_ring_send(c->ring, c->request, (uint32_t)size);
 	if (error == ERR_AGAIN)
@@ -327,6 +354,10 @@ static size_t put_body(const struct catfish *c, struct request *r, char *body)
 		client_search_put_query(&r->search, &query);
 		memcpy(body, &query, sizeof(query));
 		return sizeof(query);
+	}
+	if (r->operation == WIRE_NEAREST) {
+		memcpy(body, &r->nearest.query, sizeof(r->nearest.query));
+		return sizeof(r->nearest.query);
 	}
 	const struct write *w = &r->write;
 	const struct wire_write head = client_write_head(c, w);
@@ -396,7 +427,7 @@ void client_requests_destroy(struct catfish *c)
 {
 	for (int i = 0; c->requests && i < REQUESTS_MAX; i++) {
 		struct request *r = &c->requests->table[i];
-		if (r->sequence && !is_search(r))
+		if (r->sequence && is_write(r))
 			free(r->entries);
 	}
 	free(c->requests);
@@ -579,6 +610,13 @@ static int come_back(struct catfish *c)
 	return c->lost ? 0 : error;
 }
 
+static bool has_handed_out(const struct request *r)
+{
+	if (r->operation == WIRE_NEAREST)
+		return r->nearest.items;
+	return is_search(r) && r->search.handed_out;
+}
+
 /* Forgets requests that nobody waits for, ends those that can't be begun again
  * since items were handed out, and has the others sent again. */
 static void sort_out(struct catfish *c)
@@ -591,8 +629,7 @@ static void sort_out(struct catfish *c)
 		struct request *r = request_at(c, newest, (uint64_t)i);
 		if (!r)
 			continue;
-		bool begun = is_search(r) && r->search.handed_out;
-		if (r->is_dropped || begun) {
+		if (r->is_dropped || has_handed_out(r)) {
 			complete(c, r,
 				 err_set(ERR_CONNECTION,
 					 "the connection to %s was lost in the "
@@ -603,7 +640,7 @@ static void sort_out(struct catfish *c)
 		r->was_lost |= r->was_sent;
 		if (is_search(r)) {
 			r->progress = (struct search_progress){0};
-		} else {
+		} else if (is_write(r)) {
 			r->write.met = 0;
 			r->write.is_repeated = r->was_lost;
 		}
@@ -620,7 +657,7 @@ static void sort_out_writes(struct catfish *c)
 
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		struct request *r = request_at(c, newest, (uint64_t)i);
-		if (!r || is_search(r) || !r->was_sent)
+		if (!r || !is_write(r) || !r->was_sent)
 			continue;
 		c->requests->unsent -= r->is_unsent;
 		complete(c, r,
@@ -676,14 +713,15 @@ static int take_message(struct catfish *c, size_t size)
 			       "%" PRIu64 ", which is not outstanding",
 			       c->address, header.operation, header.sequence);
 	c->retry_us = 0;
-	int error = is_search(r) ? take_search(c, r, &header)
-				 : take_write(c, r, &header);
+	int error = is_search(r)  ? take_search(c, r, &header)
+		    : is_write(r) ? take_write(c, r, &header)
+				  : take_nearest(c, r, &header);
 	bool is_last = error || !c->more;
 	c->more = false;
 	if (c->broken || c->lost)
 		return error;
 	/* They are answered in their order. */
-	if (is_last && !is_search(r))
+	if (is_last && is_write(r))
 		c->write_answered = r->write.number;
 	if (is_last)
 		complete(c, r, error);
@@ -702,6 +740,21 @@ static int take_search(struct catfish *c, struct request *r,
 	return error ? error
 		     : client_search_take_segment(c, &r->search, &r->progress,
 						  &found, &items);
+}
+
+static int take_nearest(struct catfish *c, struct request *r,
+			const struct wire_header *header)
+{
+	struct wire_found found;
+	struct client_entries neighbours;
+
+	int error =
+		client_open_segment(c, header, &found, sizeof(found),
+				    sizeof(struct wire_neighbour), &neighbours);
+	r->nearest.stopped |= r->is_dropped;
+	return error ? error
+		     : client_nearest_take_segment(c, &r->nearest, &found,
+						   &neighbours);
 }
 
 static int take_write(struct catfish *c, struct request *r,
@@ -734,7 +787,7 @@ static void complete(struct catfish *c, struct request *r, int error)
 
 	r->sequence = 0;
 	c->requests->outstanding--;
-	if (!is_search(r))
+	if (is_write(r))
 		free(r->entries);
 	if (!completed.is_dropped)
 		finish(c, &completed, error);
@@ -763,8 +816,9 @@ static void finish(struct catfish *c, const struct request *r, int error)
 		snprintf(text, sizeof(text), "%s", err_text());
 		result.text = text;
 	}
-	if (is_search(r)) {
-		result.answer = r->search.answer;
+	if (!is_write(r)) {
+		result.answer =
+			is_search(r) ? r->search.answer : r->nearest.answer;
 		result.answer.time_ns = clock_now_ns() - r->begun_ns;
 	} else {
 		result.written = r->write.written;
@@ -792,7 +846,7 @@ static void expire(struct catfish *c, uint64_t now)
 		if (r->deadline_ns <= now) {
 			struct request late = *r;
 			r->is_dropped = true;
-			if (late.was_sent && !is_search(&late))
+			if (late.was_sent && is_write(&late))
 				late.write.written.uncertain = late.write.count;
 			finish(c, &late,
 			       err_set(ERR_TIMEOUT,

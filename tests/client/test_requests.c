@@ -4,6 +4,7 @@
  * and to one that answers as it likes. */
 
 #include <check.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -155,6 +156,44 @@ START_TEST(each_of_many_gets_its_own_answer)
 		ck_assert_uint_eq(asked[i].count, asked[i].expected);
 		ck_assert_uint_eq(asked[i].found,
 				  i % 3 ? asked[i].expected : 0);
+	}
+	catfish_close(c);
+}
+END_TEST
+
+static int next_item(void *context, int64_t id, const double *box,
+		     double distance)
+{
+	struct asked *asked = context;
+
+	/* Their corners are as far apart as their numbers. */
+	ck_assert_int_eq(id, (int64_t)asked->found);
+	ck_assert_double_eq_tol(distance, sqrt(2) * (double)id, 1e-9);
+	asked->found++;
+	return 0;
+}
+
+START_TEST(the_nearest_can_be_asked_for_among_others)
+{
+	const double origin[2] = {0, 0};
+	struct asked asked[MANY];
+
+	fill(server.shm);
+	struct catfish *c = connect_to(address_of(_i));
+	for (int i = 0; i < MANY; i++) {
+		asked[i] = ask(0, i);
+		struct catfish_call call = call_of(&asked[i]);
+		if (i % 2)
+			succeeds(catfish_begin_nearest(c, origin, i + 1,
+						       next_item, &call, NULL));
+		else
+			begin(c, &asked[i], i);
+	}
+	wait_for_all(c);
+	for (int i = 0; i < MANY; i++) {
+		ck_assert_int_eq(asked[i].done, 1);
+		ck_assert_uint_eq(asked[i].count, (uint64_t)i + 1);
+		ck_assert(i % 2 == 0 || asked[i].found == asked[i].count);
 	}
 	catfish_close(c);
 }
@@ -616,6 +655,8 @@ Suite *test_suite(const char **why)
 	tcase_set_timeout(real, 120);
 	tcase_add_checked_fixture(real, start, stop);
 	tcase_add_loop_test(real, each_of_many_gets_its_own_answer, 0, 2);
+	tcase_add_loop_test(real, the_nearest_can_be_asked_for_among_others, 0,
+			    2);
 	tcase_add_loop_test(real, there_is_room_for_many_and_then_busy, 0, 2);
 	tcase_add_loop_test(real, a_search_sees_the_writes_sent_before_it, 0,
 			    2);
