@@ -81,6 +81,7 @@ void catfish_close(struct catfish *c)
 	close_link(c);
 	client_requests_destroy(c);
 	free(c->found.items);
+	client_group_destroy(c->group);
 	free(c->device);
 	free(c->address);
 	free(c);

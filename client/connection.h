@@ -75,7 +75,8 @@ struct catfish {
 	struct client_fetch *fetch;	/* to copy by, or NULL */
 	uint64_t cache_size;		/* 0: none */
 	struct gathering found;
-	uint64_t offloaded; /* searches */
+	struct client_group *group; /* to copy by, of many searches, or NULL */
+	uint64_t offloaded;	    /* searches */
 
 	struct client_requests *requests; /* of client/requests.c, or NULL */
 

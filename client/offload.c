@@ -20,8 +20,7 @@ enum {
 static int map_region(struct catfish *c);
 static int reserve(struct gathering *found, size_t more);
 /* Not inline: most searches have nothing to hand out. */
-static __attribute__((noinline)) void hand_out(const struct catfish *c,
-					       const struct search *s);
+static __attribute__((noinline)) void hand_out(const struct search *s);
 
 int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 {
@@ -43,15 +42,21 @@ int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 
 int client_search_by_offload(struct catfish *c, struct search *s)
 {
+	s->gathered = &c->found;
 	int error = c->offload == CATFISH_OFFLOAD_MAPPED
 			    ? client_search_mapped(c, s)
 			    : client_search_by_copy(c, s);
 	if (error)
 		return error;
+	client_hand_out_offloaded(c, s);
+	return 0;
+}
+
+void client_hand_out_offloaded(struct catfish *c, struct search *s)
+{
 	client_note_offloaded(c, &s->answer);
 	if (s->answer.count && s->found)
-		hand_out(c, s);
-	return 0;
+		hand_out(s);
 }
 
 void client_note_offloaded(struct catfish *c, struct catfish_answer *answer)
@@ -79,9 +84,9 @@ void client_report_offloaded(struct catfish *c)
 		client_break(c, error);
 }
 
-int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
-		  uint64_t hits)
+int client_gather(struct search *s, const struct node *leaf, uint64_t hits)
 {
+	struct gathering *found = s->gathered;
 	uint64_t room = (s->limit ? s->limit : UINT64_MAX) - s->answer.count;
 	uint64_t count = __builtin_popcountll(hits);
 
@@ -93,12 +98,12 @@ int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
 	if (!s->found)
 		return 0;
 	GUARD_PAUSE("gather");
-	int error = reserve(&c->found, count);
+	int error = reserve(found, count);
 	if (error)
 		return error;
 
-	struct catfish_item *to = c->found.items + c->found.count;
-	c->found.count += count;
+	struct catfish_item *to = found->items + found->count;
+	found->count += count;
 	for (; count--; hits &= hits - 1, to++) {
 		int i = __builtin_ctzll(hits);
 		struct rect rect = leaf->rect[i];
@@ -153,11 +158,11 @@ static int reserve(struct gathering *found, size_t more)
 	return 0;
 }
 
-static void hand_out(const struct catfish *c, const struct search *s)
+static void hand_out(const struct search *s)
 {
-	const struct catfish_item *item = c->found.items;
+	const struct catfish_item *item = s->gathered->items;
 
-	for (size_t i = 0; i < c->found.count; i++, item++)
+	for (size_t i = 0; i < s->gathered->count; i++, item++)
 		if (s->found(s->context, item->id, item->box))
 			return;
 }

@@ -33,6 +33,15 @@ int client_prepare_offload(struct catfish *c, enum catfish_offload offload);
  * when no answer could be vouched for. */
 int client_search_by_offload(struct catfish *c, struct search *s);
 
+/* Searches several times by READs and with one walk through their lists: all
+ * are answered from one version, or none is.  What they took together is told
+ * by the first of them.  Each is to be handed out then. */
+enum { CLIENT_GROUP_MAX = 64 };
+int client_search_group_by_copy(struct catfish *c, struct search *const *all,
+				size_t count);
+void client_hand_out_offloaded(struct catfish *c, struct search *s);
+void client_group_destroy(struct client_group *group);
+
 /* Tells the server how many searches it was spared. */
 void client_report_offloaded(struct catfish *c);
 
@@ -54,9 +63,9 @@ int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
 void client_note_offloaded(struct catfish *c, struct catfish_answer *answer);
 
 /* Forgets what was gathered, to begin. */
-static inline void client_gather_begin(struct catfish *c, struct search *s)
+static inline void client_gather_begin(struct search *s)
 {
-	c->found.count = 0;
+	s->gathered->count = 0;
 	s->answer.count = 0;
 	s->answer.truncated = 0;
 }
@@ -64,8 +73,7 @@ static inline void client_gather_begin(struct catfish *c, struct search *s)
 /* Gathers the entries of a leaf that 'hits' has bits for, up to the limit.
  * Every rectangle is copied first and then tested: ERR_DAMAGED when it is no
  * answer to the query. */
-int client_gather(struct catfish *c, struct search *s, const struct node *leaf,
-		  uint64_t hits);
+int client_gather(struct search *s, const struct node *leaf, uint64_t hits);
 
 /* Whether the search has all that was asked for. */
 static inline bool client_gathered_all(const struct search *s)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* Offloading by READs: the walk goes as far as the cache leads it, has the rest
- * READ in one list, and so on until nothing is wanted. */
+ * READ in one list, and so on until nothing is wanted.  Many searches at a time
+ * share the lists, and the root record. */
 
 #include "client/offload.h"
+
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "client/fetch.h"
@@ -18,67 +21,116 @@ struct copying {
 	uint64_t filtered; /* leaves that need not be READ */
 };
 
-static int search(struct copying *w);
-static int begin_walk(struct copying *w);
-static void end_walk(struct copying *w);
-static int walk_on(struct copying *w);
+/* Searches of the same version, whose READs go in the same lists. */
+struct group {
+	struct client_fetch *f;
+	struct copying *all;
+	size_t count;
+	uint8_t owner[FABRIC_READS_MAX]; /* of each node of the list */
+};
+
+/* Room for a group of several, which stays. */
+struct client_group {
+	struct copying all[CLIENT_GROUP_MAX];
+	struct gathering found[CLIENT_GROUP_MAX];
+};
+
+static int run(struct group *g, struct catfish_answer *answer);
+static int search(struct group *g);
+static int begin_walks(struct group *g);
+static void end_walks(struct group *g);
+static bool wants_none(const struct group *g);
+static int walk_on(struct group *g);
 static int look(struct copying *w, const struct walk_wanted *wanted);
 static int feed(struct copying *w, const struct walk_wanted *wanted,
 		const struct node *node);
 static void filter(struct copying *w, const struct walk_wanted *wanted,
 		   const struct node *leaf);
-static int feed_list(struct copying *w);
+static int feed_list(struct group *g);
+
+static void prepare(struct copying *w, struct catfish *c, struct search *s)
+{
+	w->c = c;
+	w->s = s;
+	w->f = c->fetch;
+	w->walks = false;
+}
 
 int client_search_by_copy(struct catfish *c, struct search *s)
 {
 	struct copying w;
+	struct group g;
 
-	w.c = c;
-	w.s = s;
-	w.f = c->fetch;
-	w.walks = false;
-	fetch_begin(w.f, &s->answer);
-	int error = search(&w);
-	end_walk(&w);
-	return fetch_end(w.f, error);
+	g.f = c->fetch;
+	g.all = &w;
+	g.count = 1;
+	prepare(&w, c, s);
+	return run(&g, &s->answer);
 }
 
-static int search(struct copying *w)
+int client_search_group_by_copy(struct catfish *c, struct search *const *all,
+				size_t count)
 {
-	struct client_fetch *f = w->f;
-	int error = f->is_guess ? begin_walk(w) : 0;
+	struct group g;
+
+	if (!c->group)
+		c->group = calloc(1, sizeof(*c->group));
+	if (!c->group)
+		return err_set(ERR_NO_MEMORY, "no memory for many searches");
+	g.f = c->fetch;
+	g.all = c->group->all;
+	g.count = count;
+	for (size_t i = 0; i < count; i++) {
+		all[i]->gathered = &c->group->found[i];
+		prepare(&g.all[i], c, all[i]);
+	}
+	int error = run(&g, &all[0]->answer);
+	for (size_t i = 1; !error && i < count; i++) {
+		all[i]->answer.identity = all[0]->answer.identity;
+		all[i]->answer.version = all[0]->answer.version;
+	}
+	return error;
+}
+
+void client_group_destroy(struct client_group *group)
+{
+	for (size_t i = 0; group && i < CLIENT_GROUP_MAX; i++)
+		free(group->found[i].items);
+	free(group);
+}
+
+static int run(struct group *g, struct catfish_answer *answer)
+{
+	fetch_begin(g->f, answer);
+	int error = search(g);
+	end_walks(g);
+	return fetch_end(g->f, error);
+}
+
+static int search(struct group *g)
+{
+	struct client_fetch *f = g->f;
+	int error = f->is_guess ? begin_walks(g) : 0;
 
 	if (!error)
 		error = fetch_root(f);
 	if (!error && !f->is_guess) {
-		error = begin_walk(w);
+		error = begin_walks(g);
 		if (!error)
 			error = fetch_nodes(f);
 	}
-	while (!error && f->now->count && !client_gathered_all(w->s)) {
-		error = feed_list(w);
-		if (error || walk_wants_none(&w->walk))
+	while (!error && f->now->count) {
+		error = feed_list(g);
+		if (error || wants_none(g))
 			break;
-		error = walk_on(w);
+		error = walk_on(g);
 		if (!error)
 			error = fetch_nodes(f);
 	}
 	return error;
 }
 
-/* Walks from the root that is known now; a walk from another was in vain. */
-static int begin_walk(struct copying *w)
-{
-	end_walk(w);
-	client_gather_begin(w->c, w->s);
-	w->filtered = 0;
-	int error = walk_begin(&w->walk, &w->s->box, w->s->relation,
-			       w->f->root.ref, w->c->server.page_count);
-	if (error)
-		return error;
-	w->walks = true;
-	return walk_on(w);
-}
+/* --- Walking ------------------------------------------------------------ */
 
 static void end_walk(struct copying *w)
 {
@@ -89,17 +141,66 @@ static void end_walk(struct copying *w)
 	walk_end(&w->walk);
 }
 
-/* Makes the next list of what is wanted. */
-static int walk_on(struct copying *w)
+static int begin_walk(struct copying *w)
 {
+	end_walk(w);
+	client_gather_begin(w->s);
+	w->filtered = 0;
+	int error = walk_begin(&w->walk, &w->s->box, w->s->relation,
+			       w->f->root.ref, w->c->server.page_count);
+	w->walks = !error;
+	return error;
+}
+
+/* Walks from the root that is known now; walks from another were in vain. */
+static int begin_walks(struct group *g)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < g->count; i++)
+		error = begin_walk(&g->all[i]);
+	return error ? error : walk_on(g);
+}
+
+static void end_walks(struct group *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		end_walk(&g->all[i]);
+}
+
+static bool wants_none(const struct group *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (!walk_wants_none(&g->all[i].walk) &&
+		    !client_gathered_all(g->all[i].s))
+			return false;
+	return true;
+}
+
+/* Adds to the list what a walk wants, as far as there is room. */
+static int walk_one(struct group *g, size_t number)
+{
+	struct copying *w = &g->all[number];
 	struct walk_wanted wanted;
 	int error = 0;
 
-	fetch_look_begin(w->f);
 	while (!error && fetch_has_room(w->f) && !client_gathered_all(w->s) &&
-	       walk_next(&w->walk, &wanted))
+	       walk_next(&w->walk, &wanted)) {
+		g->owner[w->f->now->count] = (uint8_t)number;
 		error = look(w, &wanted);
-	fetch_look_end(w->f);
+	}
+	return error;
+}
+
+/* Makes the next list of what is wanted. */
+static int walk_on(struct group *g)
+{
+	int error = 0;
+
+	fetch_look_begin(g->f);
+	for (size_t i = 0; !error && i < g->count; i++)
+		error = walk_one(g, i);
+	fetch_look_end(g->f);
 	return error;
 }
 
@@ -152,16 +253,17 @@ static int feed(struct copying *w, const struct walk_wanted *wanted,
 	fetch_keep(w->f, node);
 	hits &= fetch_entries(w->f, node);
 	if (hits && !client_gathered_all(w->s))
-		error = client_gather(w->c, w->s, node, hits);
+		error = client_gather(w->s, node, hits);
 	return error;
 }
 
-static int feed_list(struct copying *w)
+static int feed_list(struct group *g)
 {
-	const struct fetch_list *list = w->f->now;
+	const struct fetch_list *list = g->f->now;
 	int error = 0;
 
 	for (size_t i = 0; !error && i < list->count; i++)
-		error = feed(w, &list->wanted[i], &list->pages[i]);
+		error = feed(&g->all[g->owner[i]], &list->wanted[i],
+			     &list->pages[i]);
 	return error;
 }

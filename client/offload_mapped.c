@@ -96,7 +96,7 @@ static int search_mapped(void *context, const struct root *root)
 	struct search *s = errand->s;
 	struct walk_visited visited;
 
-	client_gather_begin(errand->c, s);
+	client_gather_begin(s);
 	/* The walk goes to no page that the region doesn't have. */
 	int error = walk_run(&errand->c->pages, root->ref, &s->box, s->relation,
 			     gather_leaf, errand, &visited);
@@ -111,7 +111,7 @@ static int gather_leaf(void *context, const struct node *leaf, uint64_t hits)
 {
 	const struct errand *errand = context;
 
-	int error = client_gather(errand->c, errand->s, leaf, hits);
+	int error = client_gather(errand->s, leaf, hits);
 	if (error)
 		return error;
 	return client_gathered_all(errand->s) ? ALL_GATHERED : 0;

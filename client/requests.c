@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "client/call.h"
 #include "client/nearest.h"
+#include "client/offload.h"
 #include "client/reconnect.h"
 #include "client/search.h"
 #include "client/write.h"
@@ -34,10 +35,11 @@ enum {
 struct request {
 	uint64_t sequence; /* 0: the place is free */
 	enum wire_operation operation;
-	bool is_dropped; /* cancelled, or out of time */
-	bool is_unsent;	 /* to be sent over the connection that there is */
-	bool was_sent;	 /* over any */
-	bool was_lost;	 /* with one that it was sent over */
+	bool is_dropped;   /* cancelled, or out of time */
+	bool is_offloaded; /* to be, by the next poll */
+	bool is_unsent;	   /* to be sent over the connection that there is */
+	bool was_sent;	   /* over any */
+	bool was_lost;	   /* with one that it was sent over */
 	struct catfish_call call;
 	uint64_t begun_ns;
 	uint64_t deadline_ns;
@@ -61,6 +63,7 @@ struct client_requests {
 	uint64_t next_deadline_ns; /* or earlier; UINT64_MAX: none */
 	bool is_polled;		   /* a 'done' is being called, maybe */
 	size_t unsent;
+	size_t offloaded;    /* to be */
 	bool is_coming_back; /* the connection was lost, and is not back */
 	struct client_retry retry;
 };
@@ -76,6 +79,7 @@ static int post(struct catfish *c, struct request *r, uint64_t *request);
 static int send_request(struct catfish *c, struct request *r);
 static int send_unsent(struct catfish *c);
 static size_t put_body(const struct catfish *c, struct request *r, char *body);
+static int offload_some(struct catfish *c);
 static int advance(struct catfish *c);
 static int come_back(struct catfish *c);
 static void sort_out(struct catfish *c);
@@ -273,6 +277,7 @@ static int prepare(struct catfish *c, const struct catfish_call *call,
 			       c->requests->outstanding);
 	r->operation = operation;
 	r->is_dropped = r->is_unsent = r->was_sent = r->was_lost = false;
+	r->is_offloaded = false;
 	r->call = *call;
 	*request = r;
 	return 0;
@@ -305,8 +310,10 @@ static int post(struct catfish *c, struct request *r, uint64_t *request)
 	r->sequence = c->sequence + 1;
 	r->begun_ns = clock_now_ns();
 	r->deadline_ns = deadline_of(c, r);
-	r->is_unsent = c->lost || requests->unsent;
-	if (!r->is_unsent)
+	r->is_offloaded = is_search(r) && !c->lost && !requests->unsent &&
+			  client_always_offloads(&c->policy);
+	r->is_unsent = !r->is_offloaded && (c->lost || requests->unsent);
+	if (!r->is_offloaded && !r->is_unsent)
 		error = send_request(c, r);
 	if (error && !c->lost) {
 		r->sequence = 0;
@@ -318,6 +325,7 @@ static int post(struct catfish *c, struct request *r, uint64_t *request)
 			       : error;
 	}
 	requests->unsent += r->is_unsent;
+	requests->offloaded += r->is_offloaded;
 	c->sequence = r->sequence;
 	if (r->deadline_ns < requests->next_deadline_ns)
 		requests->next_deadline_ns = r->deadline_ns;
@@ -394,6 +402,98 @@ static int send_unsent(struct catfish *c)
 		requests->unsent--;
 	}
 	return 0;
+}
+
+/* --- Offloading --------------------------------------------------------- */
+
+/* The server is asked instead. */
+static void send_instead(struct catfish *c, struct request *r)
+{
+	c->requests->offloaded--;
+	c->requests->unsent++;
+	r->is_offloaded = false;
+	r->is_unsent = true;
+	r->search.answer.count = 0;
+	r->search.answer.truncated = 0;
+}
+
+/* Those to be offloaded, the oldest first. */
+static size_t find_offloaded(struct catfish *c, struct request **found)
+{
+	size_t count = 0;
+
+	for (int i = 0; i < REQUESTS_MAX && count < CLIENT_GROUP_MAX; i++) {
+		struct request *r = request_at(c, c->sequence, (uint64_t)i);
+		if (!r || !r->is_offloaded)
+			continue;
+		if (r->is_dropped)
+			complete(c, r, 0);
+		else
+			found[count++] = r;
+	}
+	return count;
+}
+
+static int offload_group(struct catfish *c, struct request **requests,
+			 size_t count)
+{
+	struct search *all[CLIENT_GROUP_MAX];
+	struct client_meter meter;
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = &requests[i]->search;
+	client_meter_begin(c, &meter);
+	int error = client_search_group_by_copy(c, all, count);
+	client_meter_end(c, &meter, &all[0]->answer);
+	return error;
+}
+
+static int offload_one(struct catfish *c, struct search *s)
+{
+	struct client_meter meter;
+
+	client_meter_begin(c, &meter);
+	int error = client_search_by_offload(c, s);
+	client_meter_end(c, &meter, &s->answer);
+	return error;
+}
+
+/* Completes a search that was to be offloaded, with the group's error if it was
+ * made with it, else by making it.  The 'done' of another may have cancelled
+ * it. */
+static void end_offload(struct catfish *c, struct request *r, bool was_made,
+			int error)
+{
+	if (!was_made && !r->is_dropped)
+		error = offload_one(c, &r->search);
+	if (c->broken || c->lost)
+		return;
+	if (was_made && !error && !r->is_dropped)
+		client_hand_out_offloaded(c, &r->search);
+	if (error == ERR_AGAIN && !r->is_dropped)
+		send_instead(c, r);
+	else
+		complete(c, r, error);
+}
+
+/* Makes as many searches as go in a group.  By READs they share these.  Where
+ * one of them meets with an error, and in mapped memory, each is made alone. */
+static int offload_some(struct catfish *c)
+{
+	struct request *requests[CLIENT_GROUP_MAX];
+	size_t count = find_offloaded(c, requests);
+	int error = 0;
+	bool are_made = false;
+
+	if (count && c->offload == CATFISH_OFFLOAD_COPY) {
+		error = offload_group(c, requests, count);
+		are_made = !error || error == ERR_AGAIN;
+	}
+	for (size_t i = 0; i < count && !c->broken && !c->lost; i++)
+		end_offload(c, requests[i], are_made, error);
+	if (c->broken || c->lost)
+		return error ? error : ERR_CONNECTION;
+	return send_unsent(c);
 }
 
 int catfish_cancel(struct catfish *c, uint64_t sequence)
@@ -518,6 +618,8 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 		now = clock_now_ns();
 		if (error || has_waited(requests, now, until))
 			break;
+		if (requests->offloaded)
+			continue;
 		if (c->links != link ||
 		    (wait.started && now >= wait.deadline_ns))
 			wait = plan_wait(requests, now, until);
@@ -543,7 +645,7 @@ int catfish_sleep_ms(const struct catfish *c)
 
 	if (deadline == UINT64_MAX)
 		return -1;
-	if (deadline <= now)
+	if (deadline <= now || c->requests->offloaded)
 		return 0;
 	uint64_t left_ms = (deadline - now + NS_PER_MS - 1) / NS_PER_MS;
 	return left_ms < INT32_MAX ? (int)left_ms : INT32_MAX;
@@ -576,6 +678,8 @@ static int advance(struct catfish *c)
 
 	if (!error && !c->lost && !c->broken)
 		error = send_unsent(c);
+	if (!error && !c->lost && !c->broken && c->requests->offloaded)
+		error = offload_some(c);
 	if (error)
 		client_break(c, error);
 	if (c->lost)
@@ -624,11 +728,12 @@ static void sort_out(struct catfish *c)
 	/* A 'done' may begin others. */
 	uint64_t newest = c->sequence;
 
-	c->requests->unsent = 0;
+	c->requests->unsent = c->requests->offloaded = 0;
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		struct request *r = request_at(c, newest, (uint64_t)i);
 		if (!r)
 			continue;
+		r->is_offloaded = false;
 		if (r->is_dropped || has_handed_out(r)) {
 			complete(c, r,
 				 err_set(ERR_CONNECTION,
@@ -787,6 +892,7 @@ static void complete(struct catfish *c, struct request *r, int error)
 
 	r->sequence = 0;
 	c->requests->outstanding--;
+	c->requests->offloaded -= r->is_offloaded;
 	if (is_write(r))
 		free(r->entries);
 	if (!completed.is_dropped)

@@ -19,7 +19,8 @@ struct search {
 	uint64_t limit;	      /* 0: none */
 	catfish_found *found; /* NULL: a count */
 	void *context;
-	bool handed_out; /* some item: it can't be begun again */
+	bool handed_out;	    /* some item: it can't be begun again */
+	struct gathering *gathered; /* to offload: what was found */
 	struct catfish_answer answer;
 };
 

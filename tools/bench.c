@@ -325,6 +325,15 @@ static bool offloads_at_all(void)
 	return false;
 }
 
+static bool chooses_at_all(void)
+{
+	for (size_t i = 0; i < options.policy_count; i++)
+		if (options.policies[i] != CATFISH_POLICY_MESSAGING &&
+		    options.policies[i] != CATFISH_POLICY_OFFLOAD)
+			return true;
+	return false;
+}
+
 static int check_options(void)
 {
 	if (!options.policy_count)
@@ -337,10 +346,11 @@ static int check_options(void)
 	if (!options.outstanding || options.outstanding > OUTSTANDING_MAX)
 		return err_set(ERR_USAGE, "--outstanding: 1 to %d, please",
 			       OUTSTANDING_MAX);
-	if (options.outstanding > 1 && offloads_at_all())
-		return err_set(ERR_USAGE, "--outstanding is for --policy "
-					  "messaging: a client offloads one "
-					  "search at a time");
+	if (options.outstanding > 1 && chooses_at_all())
+		return err_set(ERR_USAGE,
+			       "--outstanding is for --policy "
+			       "messaging and offload: others choose "
+			       "for one search at a time");
 	if (has_offload && !offloads_at_all())
 		return err_set(ERR_USAGE, "--offload is not for --policy "
 					  "messaging");

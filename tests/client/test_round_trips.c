@@ -270,6 +270,128 @@ START_TEST(connections_to_one_server_share_what_they_know)
 }
 END_TEST
 
+/* Sums of what requests were completed with. */
+struct completed {
+	uint64_t requests, failed, ids, round_trips, count;
+	uint64_t versions; /* others than the first's */
+	uint64_t version;
+};
+
+/* Of one request, whose items come before it is completed. */
+struct begun {
+	struct completed *all;
+	uint64_t ids;
+};
+
+static int add_id(void *context, int64_t id, const double *box)
+{
+	struct begun *begun = context;
+
+	(void)box;
+	begun->ids += (uint64_t)id + 1;
+	return 0;
+}
+
+static void complete(void *context, const struct catfish_result *result)
+{
+	struct begun *begun = context;
+	struct completed *all = begun->all;
+
+	all->failed +=
+		result->error || result->answer.path != CATFISH_PATH_OFFLOAD;
+	if (!all->requests++)
+		all->version = result->answer.version;
+	all->versions += result->answer.version != all->version;
+	all->round_trips += result->answer.round_trips;
+	all->ids += begun->ids;
+	all->count += result->answer.count;
+}
+
+static void random_query(struct catfish_query *query, double edge)
+{
+	const double *box = items[random_below(&random_, effort.items)].box;
+	double middle[DIMENSIONS];
+
+	*query = (struct catfish_query){.relation = CATFISH_INTERSECTS};
+	for (int d = 0; d < DIMENSIONS; d++)
+		middle[d] = (box[d] + box[DIMENSIONS + d]) / 2;
+	random_box(middle, edge, query->box);
+}
+
+/* Begins searches and completes them together, then makes each alone, and
+ * compares. */
+static void compare_together(size_t count, double edge, struct completed *all)
+{
+	enum { MOST = 100 };
+	struct begun begun[MOST];
+	struct catfish_query queries[MOST];
+	uint64_t ids = 0, found = 0, one;
+	size_t completed = 0, some;
+
+	*all = (struct completed){0};
+	for (size_t i = 0; i < count; i++) {
+		const struct catfish_call call = {.done = complete,
+						  .context = &begun[i]};
+		begun[i] = (struct begun){.all = all};
+		random_query(&queries[i], edge);
+		if (i % 4)
+			succeeds(catfish_begin_search(reader, &queries[i],
+						      add_id, &call, NULL));
+		else
+			succeeds(catfish_begin_count(reader, &queries[i], &call,
+						     NULL));
+	}
+	for (; completed < count; completed += some)
+		succeeds(catfish_wait(reader, 1000, &some));
+	ck_assert_uint_eq(all->requests, count);
+	ck_assert_uint_eq(all->failed, 0);
+	for (size_t i = 0; i < count; i++) {
+		struct completed alone = {0};
+		struct begun search = {.all = &alone};
+		succeeds(catfish_count(reader, &queries[i], &one, NULL));
+		found += one;
+		if (i % 4)
+			succeeds(catfish_search(reader, &queries[i], add_id,
+						&search, NULL));
+		ids += search.ids;
+	}
+	ck_assert_uint_gt(found, 0);
+	ck_assert_uint_eq(all->count, found);
+	ck_assert_uint_eq(all->ids, ids);
+}
+
+START_TEST(searches_that_are_begun_together_share_round_trips)
+{
+	struct completed all;
+
+	begin(0);
+	search_anywhere(2);
+	search_around_items(3);
+	/* As many READs as are needed fit into two lists. */
+	random_seed(&random_, 3);
+	compare_together(16, 1e-5, &all);
+	ck_assert_uint_le(all.round_trips, 2);
+	ck_assert_uint_eq(all.versions, 0);
+	/* More than a group, and more than a list for one of them. */
+	compare_together(100, 1e-5, &all);
+	ck_assert_uint_le(all.round_trips, 16);
+	compare_together(100, 1e-1, &all);
+	end();
+}
+END_TEST
+
+START_TEST(searches_begun_together_walk_down_together)
+{
+	struct completed all;
+
+	begin(CATFISH_NO_CACHE);
+	compare_together(16, 1e-5, &all);
+	ck_assert_uint_le(all.round_trips, 2 * height);
+	ck_assert_uint_ge(all.round_trips, height);
+	end();
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	Suite *suite = suite_create("client: round trips");
@@ -286,6 +408,9 @@ Suite *test_suite(const char **why)
 		       without_a_cache_it_takes_a_round_trip_for_each_level);
 	tcase_add_test(tests, a_publication_costs_a_round_trip_or_a_few);
 	tcase_add_test(tests, connections_to_one_server_share_what_they_know);
+	tcase_add_test(tests,
+		       searches_that_are_begun_together_share_round_trips);
+	tcase_add_test(tests, searches_begun_together_walk_down_together);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
