@@ -158,8 +158,8 @@ static const struct command_option bench_options[] = {
 	{
 		.name = "outstanding",
 		.value = "N",
-		.help = "operations at a time of each client, to 64 by\n"
-			"messaging (default: 1)",
+		.help = "operations at a time of each client, to 64 with\n"
+			"policy messaging or offload (default: 1)",
 		.take = options_take_uint64,
 		.to = &options.outstanding,
 	},

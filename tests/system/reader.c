@@ -17,6 +17,9 @@
 enum {
 	/* A faulty link breaks once in so many. */
 	OPERATIONS_PER_BREAK = 2000,
+	/* One search in so many is made together with so many others. */
+	TOGETHER_EVERY = 8,
+	OTHERS = 5,
 	CONNECTS_MAX = 10,
 };
 
@@ -27,6 +30,7 @@ struct asker {
 	struct random random;
 	struct catfish *server;
 	uint64_t previous;
+	struct catfish_result result; /* of a search that was begun */
 	struct item *items;
 	uint64_t item_count, item_room;
 };
@@ -120,9 +124,48 @@ static struct answer_record prepare(struct asker *a,
 	return head;
 }
 
+static int ignore(void *context, int64_t id, const double *box)
+{
+	return 0;
+}
+
+static void end_other(void *context, const struct catfish_result *result)
+{
+}
+
+static void end_search(void *context, const struct catfish_result *result)
+{
+	struct asker *a = context;
+
+	a->result = *result;
+}
+
+/* Makes a search together with others.  One that can't be begun has failed. */
+static int call_together(struct asker *a, const struct catfish_query *query,
+			 struct answer_record *head)
+{
+	const struct catfish_call call = {.done = end_search, .context = a};
+	const struct catfish_call other = {.done = end_other};
+
+	int error = catfish_begin_search(a->server, query, take_item, &call,
+					 NULL);
+	for (int i = 0; !error && i < OTHERS; i++) {
+		const struct catfish_query another = choose_query(a);
+		error = catfish_begin_search(a->server, &another, ignore,
+					     &other, NULL);
+	}
+	while (catfish_outstanding(a->server))
+		(void)catfish_wait(a->server, STAGE_PATIENCE_MS, NULL);
+	head->answer = a->result.answer;
+	return error ? error : a->result.error;
+}
+
 static int call(struct asker *a, const struct catfish_query *query,
 		struct answer_record *head)
 {
+	if (!head->is_nearest && !head->is_count &&
+	    random_below(&a->random, TOGETHER_EVERY) == 0)
+		return call_together(a, query, head);
 	if (head->is_nearest)
 		return catfish_nearest(a->server, head->point, head->limit,
 				       take_neighbour, a, &head->answer);

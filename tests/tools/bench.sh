@@ -50,8 +50,8 @@ usage "rounds have some time" "--duration: too short" \
 	catfish bench --duration 50ms --rounds 9
 usage "there is an operation" "--outstanding: 1 to" \
 	catfish bench --outstanding 0
-usage "offloading is done one by one" "--outstanding is for --policy messaging" \
-	catfish bench --outstanding 2 --policy messaging,offload
+usage "paths are chosen one by one" "--outstanding is for --policy messaging" \
+	catfish bench --outstanding 2 --policy messaging,adaptive
 usage "offloading is for its policies" "--offload is not for" \
 	catfish bench --offload copy --policy messaging
 run catfish bench
@@ -132,6 +132,10 @@ holds "of both paths, which it has tried" 'v["messaging_us"] > 0 &&
 run catfish bench --policy adaptive --server "$tcp" --duration 100ms -o jsonl
 holds "over tcp there is messaging alone" 'v["messaging_share"] == 1 &&
 	v["reason"] == "the fabric has no other"'
+run catfish bench --policy offload --offload copy --outstanding 16 \
+	--warmup 0 --duration 300ms -o jsonl
+is "searches that are offloaded together" status 0 err ""
+holds "share round trips" 'v["round_trips_per_search"] < 0.5'
 
 # --- What is said -----------------------------------------------------------
 
