@@ -106,7 +106,10 @@ uint32_t listeners_transmit_ppm(struct server *server, uint64_t time_ns)
 
 		if (!see_traffic(server, listener, &bytes, &speed))
 			continue;
-		double part = (double)(bytes - listener->sent) * 8 * NS_PER_S /
+		/* Counters can be set back. */
+		uint64_t sent =
+			bytes > listener->sent ? bytes - listener->sent : 0;
+		double part = (double)sent * 8 * NS_PER_S /
 			      ((double)time_ns * (double)speed);
 		uint32_t ppm = part < 1 ? (uint32_t)(part * 1e6) : 1000000;
 		listener->sent = bytes;

@@ -55,7 +55,7 @@ come_and_go() {
 	for path in messaging copy; do
 		begin $path
 		for i in 1 2 3 4; do
-			catfish query --bbox -1,-1,2,2 --count \
+			catfish query --bbox -1,-1,2,2 --count --timeout 60s \
 				--server "$network"
 		done >>"$work/counts"
 		stop_server $client KILL

@@ -75,6 +75,35 @@ stop_server $client KILL
 stop_server "$pid"
 tc qdisc del dev eth0 root
 
+# A port that counts, as hardware does: a copy of what the kernel shows of it,
+# with a counter that somebody else drives.
+port=$(realpath /sys/class/infiniband/rxe0/ports/1)
+cp -r "$port" "$work/port" 2>/dev/null
+mkdir "$work/port/counters"
+count() { # count WORDS
+	echo "$1" >"$work/count"
+	mv "$work/count" "$work/port/counters/port_xmit_data"
+}
+count 0
+# The second time the counter has been set back, which is no load.
+mount --bind "$work/port" "$port"
+for rate in 1:1000:1000 100000:0:50; do
+	IFS=: read -r gigabits least most <<<"$rate"
+	echo "$gigabits Gb/sec (4X EDR)" >"$work/port/rate"
+	start_server main
+	for ((n = 1; ; n++)); do
+		count "$((n * 1000000000))"
+		sleep 0.02
+	done &
+	counter=$!
+	servers="$servers $counter"
+	claim "what a port counts is compared with its rate, $gigabits Gb/s" \
+		"$(from_to "$least" "$most" "$(most_of "$shm")")"
+	stop_server $counter KILL
+	stop_server "$pid"
+done
+umount "$port"
+
 # An interface that doesn't know its speed, as a dummy doesn't.
 ip link add eth2 mtu 4500 type dummy
 ip addr add 10.78.0.1/24 dev eth2

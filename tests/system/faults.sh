@@ -81,7 +81,7 @@ killed_while_asked() {
 		lost "$way: killed in the middle of answers, and nothing of its successor"
 		shift
 	done
-	run catfish query --bbox $everything --count
+	run catfish query --bbox $everything --count --server "$network"
 	is "who connects anew is answered by the successor" status 0 out 1000
 	stop_server "$pid"
 }
