@@ -34,7 +34,9 @@ enum {
 	TIME_MAX_S = 120,
 };
 
-static struct catfish_options connect_options;
+static struct catfish_options connect_options = {
+	.reconnect_ms = CATFISH_NO_RECONNECT,
+};
 static bool step;
 static volatile sig_atomic_t writes;
 static const char *address;
