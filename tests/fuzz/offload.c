@@ -155,6 +155,7 @@ static struct catfish *make_client(enum catfish_offload offload,
 	c->offload = offload;
 	c->cache_size = cache_size;
 	c->region = page;
+	c->pages = (struct walk_pages){image, image_pages};
 	if (offload == CATFISH_OFFLOAD_COPY)
 		must(fetch_create(c, &c->fetch));
 	return c;
@@ -199,8 +200,9 @@ static int take_neighbour(void *context, int64_t id, const double *box,
 	return take_item(context, id, box);
 }
 
-static void search(struct catfish *c, unsigned relation,
-		   const struct rect *rect)
+/* Returns how many items it found. */
+static uint64_t search(struct catfish *c, unsigned relation,
+		       const struct rect *rect)
 {
 	uint64_t count = 0;
 	struct search s = {
@@ -214,6 +216,7 @@ static void search(struct catfish *c, unsigned relation,
 	fuzz_require(error || !s.found || s.answer.count == count,
 		     "items that don't count");
 	require_end(c, error, &s.answer);
+	return error ? 0 : s.answer.count;
 }
 
 static void find_nearest(struct catfish *c, uint64_t k, const struct rect *rect)
@@ -328,12 +331,14 @@ static void take_step(const struct step *step, struct catfish *const *clients)
 	}
 }
 
-static void search_everything(struct catfish *const *clients)
+/* 'least' items are there. */
+static void search_everything(struct catfish *const *clients, uint64_t least)
 {
 	const struct rect everything = {{-1, -1}, {2, 2}};
 
 	for (int i = 0; i < WAYS; i++)
-		search(clients[i], 3, &everything);
+		fuzz_require(search(clients[i], 3, &everything) >= least,
+			     "way %d doesn't find all", i);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -349,14 +354,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		make_client(CATFISH_OFFLOAD_COPY, 0),
 		make_client(CATFISH_OFFLOAD_MAPPED, 0),
 	};
-	search_everything(clients);
+	search_everything(clients, ITEMS);
 	for (; size >= 12; data += 12, size -= 12) {
 		struct step step = {.kind = data[0], .place = data[1]};
 		memcpy(&step.page, data + 2, sizeof(step.page));
 		memcpy(&step.value, data + 4, sizeof(step.value));
 		take_step(&step, clients);
 	}
-	search_everything(clients);
+	search_everything(clients, 0);
 	for (int i = 0; i < WAYS; i++)
 		destroy_client(clients[i]);
 	return 0;
