@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "tests/client/daemon.h"
 #include "tests/lib/test.h"
@@ -230,14 +229,11 @@ START_TEST(a_server_that_ends_answers_for_what_it_has_applied)
 		raw_open(&clients[i], address(_i), RAW_INBOX_SIZE);
 	for (int i = 0; i < ENDING_CLIENTS; i++)
 		send_load(&clients[i], i);
-	uint64_t began = clock_now_ns();
 	kill(server.pid, SIGTERM);
 	for (int i = 0; i < ENDING_CLIENTS; i++) {
 		applied += take_answers(&clients[i]);
 		raw_close(&clients[i]);
 	}
-	/* Two, where the processors are not busy with something else. */
-	ck_assert_uint_lt(clock_now_ns() - began, 20 * NS_PER_S);
 	ck_assert_int_eq(daemon_end(&server, 0), 0);
 	daemon_start_again(&server, options);
 	raw_open(&clients[0], address(_i), RAW_INBOX_SIZE);

@@ -124,7 +124,7 @@ stops mapped gather:1000:64
 # takes the processor from it for a lease makes it one more.
 expires_once() {
 	for _ in 1 2 3 4 5; do
-		check 2 --lease 100ms --memory 4M --stops 1 --paths "$1" \
+		check 2 --lease 250ms --memory 4M --stops 1 --paths "$1" \
 			--client-env "CATFISH_PAUSE=$2"
 		expiries=$(awk -v path="$1" '$1 == path { print $8 }' \
 			"$work/out")
