@@ -103,10 +103,11 @@ static void count_messages_of(const struct fabric_address *address)
 {
 	static _Atomic uint64_t last_seed, last_break_at;
 
-	if (address->break_at &&
-	    (atomic_exchange(&last_seed, address->seed) != address->seed ||
-	     atomic_exchange(&last_break_at, address->break_at) !=
-		     address->break_at))
+	if (!address->break_at)
+		return;
+	uint64_t seed = atomic_exchange(&last_seed, address->seed);
+	uint64_t break_at = atomic_exchange(&last_break_at, address->break_at);
+	if (seed != address->seed || break_at != address->break_at)
 		atomic_store(&messages, 0);
 }
 
