@@ -119,20 +119,16 @@ static int answer_empty(struct connection *c, const struct wire_header *header)
 	return 0;
 }
 
-/* The one that it had stays until the other is there, so that to ask for it
- * again is harmless. */
+/* One for each connection, which may ask for it again: sessions are kept for a
+ * while, and nobody is to fill the server with them. */
 static int open_session(struct connection *c, uint64_t id)
 {
-	struct session_table *table = &c->server->sessions;
-	struct session *session;
-	uint64_t now = clock_now_ns();
-
-	int error = session_open(table, id, now, &session);
-	if (error)
-		return error;
-	session_close(table, c->session, now);
-	c->session = session;
-	return 0;
+	if (!c->session)
+		return session_open(&c->server->sessions, id, clock_now_ns(),
+				    &c->session);
+	if (!id || id == session_id(c->session))
+		return 0;
+	return err_set(ERR_USAGE, "this connection has a session already");
 }
 
 static int describe(struct connection *c, const struct wire_header *header)

@@ -116,6 +116,7 @@ void session_close(struct session_table *table, struct session *session,
 	if (!session)
 		return;
 	pthread_mutex_lock(&table->lock);
+	expire(table, now_ns);
 	if (--session->connections == 0) {
 		session->closed_ns = now_ns;
 		TAILQ_REMOVE(&table->open, session, entry);
