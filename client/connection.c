@@ -110,8 +110,10 @@ int client_reopen(struct catfish *c, uint64_t timeout_ns)
 				c->address);
 	if (!error && c->policy.can_offload && c->offload)
 		error = client_prepare_offload(c, c->offload);
-	/* Of this inbox. */
-	c->policy.beat = 0;
+	client_policy_begin_link(c);
+	/* Another link counts from 0; the server has had the reports of the
+	 * last one. */
+	c->offloaded = 0;
 	if (!error || c->broken)
 		return error;
 	/* What has passed by another time, other errors don't. */

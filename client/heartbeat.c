@@ -49,8 +49,12 @@ static int begin(struct catfish *c)
 
 static int look(struct catfish *c, struct wire_heartbeat *beat)
 {
+	struct client_retry retry = {0};
 	int error = check_link(c);
 
+	while (error && !client_requests_outstanding(c) &&
+	       client_retry(c, &retry, &error))
+		error = check_link(c);
 	return error ? error : client_heartbeat_look(c, beat);
 }
 

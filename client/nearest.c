@@ -74,7 +74,8 @@ static int find(struct catfish *c, struct nearest_call *call)
 			error = client_nearest_by_offload(c, call);
 		if (error == ERR_AGAIN)
 			error = ask(c, call);
-		client_chosen(c, &choice);
+		if (!error)
+			client_chosen(c, &choice);
 		/* What was handed out can't be taken back. */
 	} while (error && !call->items && client_retry(c, &retry, &error));
 	return error;

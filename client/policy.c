@@ -80,9 +80,15 @@ int client_policy_set(struct catfish *c, enum catfish_policy policy,
 	p->policy = policy;
 	p->controller = controller;
 	p->can_offload = can_offload;
-	p->searches = p->beat = 0;
+	p->searches = p->beat = p->beats_before = 0;
 	p->reason = (struct adaptive_reason){0};
 	return 0;
+}
+
+void client_policy_begin_link(struct catfish *c)
+{
+	c->policy.beats_before += c->policy.beat;
+	c->policy.beat = 0;
 }
 
 static int settle(struct catfish *c, enum catfish_offload offload)
@@ -161,7 +167,7 @@ static void hear(struct catfish *c)
 	p->beat = beat.beat;
 	p->now_ns = clock_now_ns();
 	const struct adaptive_heartbeat heartbeat = {
-		.beat = beat.beat,
+		.beat = p->beats_before + beat.beat,
 		.utilisation = (double)beat.utilisation_ppm / 1e6,
 		.link_load = beat.transmit_ppm == WIRE_TRANSMIT_UNKNOWN
 				     ? -1

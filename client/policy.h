@@ -11,8 +11,8 @@
  *	client_chosen(c, &choice);
  *
  * A search of mapped memory takes a few hundred nanoseconds, and reading a
- *clock twice takes sixty; so where searches are that quick only one in sixteen
- *is measured.
+ * clock twice takes sixty; so where searches are that quick only one in 64 is
+ * measured.
  *
  * Thread-safety: one connection, one thread at a time. */
 
@@ -39,8 +39,9 @@ struct client_policy {
 	bool can_offload;
 	struct client_shape shape;
 	uint64_t searches;
-	uint64_t now_ns; /* when the clock was last read */
-	uint64_t beat;	 /* of the heartbeat that was heard last */
+	uint64_t now_ns;       /* when the clock was last read */
+	uint64_t beat;	       /* of the heartbeat that was heard last */
+	uint64_t beats_before; /* heard over earlier links, which count anew */
 
 	/* Of the last search, and of the last that was thought about. */
 	enum adaptive_path path;
@@ -61,6 +62,9 @@ int client_policy_init(struct catfish *c,
 		       const struct catfish_options *options);
 int client_policy_set(struct catfish *c, enum catfish_policy policy,
 		      enum catfish_offload offload);
+
+/* From here on heartbeats come over another link. */
+void client_policy_begin_link(struct catfish *c);
 
 /* Chooses for a search that is expected to meet that many leaves; 0: not known.
  * 'now_ns' is the time when the caller knows it, else 0. */

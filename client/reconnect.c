@@ -17,13 +17,14 @@ enum { TEXT_SIZE = 512 };
 static bool come_back(struct catfish *c, struct client_retry *retry,
 		      int *error);
 static bool wait_for_turn(struct catfish *c, struct client_retry *retry);
+static uint64_t draw_wait(struct client_retry *retry);
 static int judge(struct catfish *c, struct client_retry *retry, int error);
 
 bool client_retry(struct catfish *c, struct client_retry *retry, int *error)
 {
 	if (!*error)
 		return false;
-	if (c->lost && !c->gave_up)
+	if (*error == ERR_CONNECTION && c->lost && !c->gave_up)
 		return come_back(c, retry, error);
 	if (*error == ERR_BUSY && c->retry_us)
 		return wait_for_turn(c, retry);
@@ -40,12 +41,17 @@ int client_reconnect(struct catfish *c)
 	return error;
 }
 
+/* All losses of one call have to be made good within the same time. */
 static bool come_back(struct catfish *c, struct client_retry *retry, int *error)
 {
 	int failed;
 
+	if (retry->until_ns && clock_now_ns() >= retry->until_ns)
+		return false;
 	while ((failed = client_reconnect_try(c, retry)) == ERR_AGAIN)
 		client_sleep_until(retry->next_ns);
+	/* Should it be lost again at once, the next try waits. */
+	retry->next_ns = clock_now_ns() + draw_wait(retry);
 	*error = failed;
 	return !failed;
 }
@@ -98,10 +104,10 @@ static bool wait_for_turn(struct catfish *c, struct client_retry *retry)
 	uint64_t now = clock_now_ns();
 	uint64_t wait = c->retry_us * NS_PER_US;
 
-	if (!retry->until_ns)
-		retry->until_ns = now + c->answer_timeout_ns;
+	if (!retry->busy_until_ns)
+		retry->busy_until_ns = now + c->answer_timeout_ns;
 	uint64_t next = now + wait / 2 + random_entropy() % (wait + 1);
-	if (next >= retry->until_ns)
+	if (next >= retry->busy_until_ns)
 		return false;
 	client_sleep_until(next);
 	return true;

@@ -30,8 +30,9 @@
 
 /* Of one call; all zeros to begin with. */
 struct client_retry {
-	uint64_t until_ns; /* 0: nothing has failed yet */
-	uint64_t next_ns;  /* when to try next */
+	uint64_t until_ns; /* to look for the server; 0: it wasn't lost yet */
+	uint64_t busy_until_ns; /* to try again; 0: it wasn't busy yet */
+	uint64_t next_ns;	/* when to look next */
 	unsigned tries;
 };
 

@@ -95,6 +95,7 @@ static int take_nearest(struct catfish *c, struct request *r,
 static int take_write(struct catfish *c, struct request *r,
 		      const struct wire_header *header);
 static void complete(struct catfish *c, struct request *r, int error);
+static void drop(struct catfish *c, struct request *r);
 static void finish(struct catfish *c, const struct request *r, int error);
 static void expire(struct catfish *c, uint64_t now);
 static void fail_all(struct catfish *c, int error);
@@ -509,7 +510,7 @@ int catfish_cancel(struct catfish *c, uint64_t sequence)
 		return catfish_error_of(err_set(
 			ERR_USAGE, "request %" PRIu64 " is not outstanding",
 			sequence));
-	r->is_dropped = true;
+	drop(c, r);
 	return CATFISH_OK;
 }
 
@@ -632,7 +633,7 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 
 int catfish_fd(const struct catfish *c, short *events)
 {
-	if (!c->lost)
+	if (c->link && !c->lost)
 		return fabric_fd(c->link, events);
 	*events = 0;
 	return -1;
@@ -899,6 +900,17 @@ static void complete(struct catfish *c, struct request *r, int error)
 		finish(c, &completed, error);
 }
 
+/* Nothing is called for it any more.  What waits to be sent isn't sent; else
+ * the answer is still to come. */
+static void drop(struct catfish *c, struct request *r)
+{
+	r->is_dropped = true;
+	if (!r->is_unsent)
+		return;
+	c->requests->unsent--;
+	complete(c, r, 0);
+}
+
 /* No answer came, or one that says that it is not known, or one that knows
  * nothing of the times before. */
 static bool is_uncertain(const struct request *r, int error)
@@ -951,7 +963,7 @@ static void expire(struct catfish *c, uint64_t now)
 			continue;
 		if (r->deadline_ns <= now) {
 			struct request late = *r;
-			r->is_dropped = true;
+			drop(c, r);
 			if (late.was_sent && is_write(&late))
 				late.write.written.uncertain = late.write.count;
 			finish(c, &late,

@@ -27,6 +27,7 @@ static int search_metered(struct catfish *c, struct search *s,
 			  struct catfish_answer *answer);
 static int choose_and_search(struct catfish *c, struct search *s,
 			     uint64_t now_ns);
+static int search_again(struct catfish *c, struct search *s, int error);
 static inline int search(struct catfish *c, struct search *s, uint64_t now_ns);
 
 int catfish_search(struct catfish *c, const struct catfish_query *query,
@@ -172,30 +173,38 @@ static bool can_begin_again(struct search *s)
 /* 'now_ns' is the time, or 0. */
 static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
 {
+	int error;
+
 	if (!client_always_offloads(&c->policy))
-		return choose_and_search(c, s, now_ns);
-	int error = client_search_by_offload(c, s);
-	return error == ERR_AGAIN ? client_search_by_messaging(c, s) : error;
+		error = choose_and_search(c, s, now_ns);
+	else if ((error = client_search_by_offload(c, s)) == ERR_AGAIN)
+		error = client_search_by_messaging(c, s);
+	return error ? search_again(c, s, error) : 0;
 }
 
 static int choose_and_search(struct catfish *c, struct search *s,
 			     uint64_t now_ns)
 {
-	struct client_retry retry = {0};
-	int error;
+	struct client_choice choice;
+	int error = ERR_AGAIN;
 
-	do {
-		struct client_choice choice;
-		error = ERR_AGAIN;
-		client_choose(c, client_expect_leaves(c, &s->box), now_ns,
-			      &choice);
-		if (choice.path == ADAPTIVE_OFFLOAD)
-			error = client_search_by_offload(c, s);
-		if (error == ERR_AGAIN)
-			error = client_search_by_messaging(c, s);
+	client_choose(c, client_expect_leaves(c, &s->box), now_ns, &choice);
+	if (choice.path == ADAPTIVE_OFFLOAD)
+		error = client_search_by_offload(c, s);
+	if (error == ERR_AGAIN)
+		error = client_search_by_messaging(c, s);
+	/* What failed says nothing of how long a search takes. */
+	if (!error)
 		client_chosen(c, &choice);
-		now_ns = 0;
-	} while (error && can_begin_again(s) &&
-		 client_retry(c, &retry, &error));
+	return error;
+}
+
+/* After a first try that failed. */
+static int search_again(struct catfish *c, struct search *s, int error)
+{
+	struct client_retry retry = {0};
+
+	while (error && can_begin_again(s) && client_retry(c, &retry, &error))
+		error = choose_and_search(c, s, 0);
 	return error;
 }
