@@ -210,11 +210,23 @@ static int count_neighbour(void *context, int64_t id, const double *box,
 	return count_item(context, id, box);
 }
 
+static void insert_all(int session)
+{
+	struct catfish *c = connect_to(server.shm, 0);
+	struct catfish_item items[ITEMS];
+
+	for (int i = 0; i < ITEMS; i++)
+		items[i] = item_of(session, i);
+	succeeds(catfish_insert(c, items, ITEMS, NULL));
+	catfish_close(c);
+}
+
 START_TEST(what_reads_is_asked_again)
 {
 	const double origin[2] = {0, 0};
 	char path[128];
 
+	insert_all(0);
 	snprintf(path, sizeof(path), "%s/copy", server.folder);
 	for (int i = 0; i < BREAKS / 2; i++) {
 		struct catfish_statistics statistics;
@@ -226,15 +238,52 @@ START_TEST(what_reads_is_asked_again)
 
 		succeeds(
 			catfish_search(c, &query, count_item, &found, &answer));
+		ck_assert_int_eq(found, ITEMS);
 		succeeds(catfish_search_into(c, &query, ids, NULL, ITEMS,
 					     &answer));
+		ck_assert_uint_eq(answer.count, ITEMS);
 		succeeds(catfish_check(c, NULL, NULL));
 		succeeds(catfish_statistics(c, &statistics));
 		succeeds(catfish_save(c, path, NULL, NULL));
 		succeeds(catfish_nearest(c, origin, 1, count_neighbour, &found,
 					 NULL));
+		ck_assert_int_eq(found, ITEMS + 1);
 		catfish_close(c);
 	}
+}
+END_TEST
+
+/* READs are lost with their link, too. */
+START_TEST(offloading_goes_on_over_another_link)
+{
+	static const enum catfish_policy policies[] = {
+		CATFISH_POLICY_OFFLOAD,
+		CATFISH_POLICY_ADAPTIVE,
+	};
+	struct catfish_options options = {
+		.policy = policies[_i],
+		.offload = CATFISH_OFFLOAD_COPY,
+		.timeout_ms = DAEMON_PATIENCE_MS,
+	};
+	const struct catfish_query query = all_of(0);
+	struct catfish_answer answer;
+	uint64_t offloaded = 0;
+	struct catfish *c = NULL;
+	char address[256];
+
+	insert_all(0);
+	snprintf(address, sizeof(address), "faulty:%d:40:%s", _i, server.shm);
+	while (catfish_connect(address, &options, &c) != CATFISH_OK)
+		;
+	for (int i = 0; i < 300; i++) {
+		int found = 0;
+		succeeds(
+			catfish_search(c, &query, count_item, &found, &answer));
+		ck_assert_int_eq(found, ITEMS);
+		offloaded += answer.path == CATFISH_PATH_OFFLOAD;
+	}
+	ck_assert_uint_gt(offloaded, 0);
+	catfish_close(c);
 }
 END_TEST
 
@@ -405,6 +454,7 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(tc, an_import_is_committed_once_or_not_at_all, 0,
 			    WAYS);
 	tcase_add_loop_test(tc, what_reads_is_asked_again, 0, WAYS);
+	tcase_add_loop_test(tc, offloading_goes_on_over_another_link, 0, 2);
 	tcase_add_loop_test(tc, without_reconnecting_the_loss_is_told, 0, WAYS);
 	tcase_add_loop_test(
 		tc, requests_under_way_are_answered_once_and_in_order, 0, WAYS);
