@@ -123,6 +123,8 @@ static int files_before;
 static void begin(void)
 {
 	daemon_start(&daemon_, NULL);
+	/* A device stays open from the first connection on. */
+	catfish_close(connect_way(&ways[NETWORK_MESSAGING]));
 	files_before = open_files();
 }
 

@@ -49,6 +49,7 @@ build() {
 	# What a client is made of, for one that meets nodes as they are.
 	set -- "$1" -DRTREE_FANOUT=4 "$top_srcdir"/tests/rtree/model.c \
 		"$top_srcdir"/tests/rtree/shape.c
+	# shellcheck disable=SC2046
 	case $1 in
 	offload | session)
 		set -- "$1" $(pkg-config --libs libevent) \
