@@ -139,7 +139,7 @@ void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 static bool is_quick(const struct client_policy *p, double leaves)
 {
 	return p->reason.why == ADAPTIVE_PREDICTED &&
-	       p->path == ADAPTIVE_OFFLOAD && leaves <= p->leaves &&
+	       p->path == ADAPTIVE_OFFLOAD && leaves <= 2 * p->leaves &&
 	       p->reason.predicted_ns[ADAPTIVE_OFFLOAD] < QUICK_NS &&
 	       p->searches % QUICK_EVERY;
 }
