@@ -56,7 +56,7 @@ report $? "it says how long each policy took after each change"
 # 2 heartbeats, 2 policies, 4 points.
 figure herd $((2 * 2 * 4)) --clients 20 --time 4 --warmup 1
 # 4 policies; T and N; catfish, adaptive and N by heartbeat; exploration.
-figure sensitivity $((4 + 4 + 2 * 4 + 2)) --clients 4 --phase 1 \
+figure sensitivity $((4 + 4 + 2 * 4 + 2)) --clients 4 --phase 1 --warmup 1 \
 	--thresholds "0.9 0.95" --backoffs "4 8" --heartbeats "1 2" \
 	--explorations "0.001 0.01"
 grep -q "times the best catfish of the sweep" "$work/sensitivity.md"
