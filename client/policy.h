@@ -11,8 +11,8 @@
  *	client_chosen(c, &choice);
  *
  * A search of mapped memory takes a few hundred nanoseconds, and to think about
- *it and measure it takes a hundred; so where searches are that quick, one that
- *is not much larger goes as the one before, and only one in 64 is thought
+ * it and measure it takes a hundred.  So where searches are that quick, one
+ *that is not much larger goes as the one before; only one in 64 is thought
  *about.
  *
  * Thread-safety: one connection, one thread at a time. */
