@@ -410,13 +410,14 @@ struct catfish_call {
 };
 
 /* Begins a request; what the arguments point to may change once it returns.
- * '*request', which may be NULL, is for catfish_cancel().  Requests that are begun
- * one after the other are sent together, at the latest by the next catfish_poll(),
- * catfish_wait() or catfish_arm().
+ * '*request', which may be NULL, is for catfish_cancel().  Requests that are
+ * begun one after the other are sent together, at the latest by the next
+ * catfish_poll(), catfish_wait() or catfish_arm().
  *
- * With the policy to offload, searches are made by the next of these calls, up to
- * 64 together, and are completed by it.  By READs they share round trips, are
- * answered from one version, and what they took is told by the first of them.
+ * With the policy to offload, searches are made by the next of these calls, up
+ * to 64 together, and are completed by it.  By READs they share round trips,
+ * are answered from one version, and what they took is told by the first of
+ * them.
  *
  * CATFISH_ERROR_BUSY when as many are outstanding as there is room for (at
  * least 64 searches): poll, and try again.  CATFISH_ERROR_USAGE for more items
@@ -461,10 +462,9 @@ CATFISH_API int catfish_cancel(struct catfish *server, uint64_t request);
  * whose deadline has passed. */
 CATFISH_API size_t catfish_outstanding(const struct catfish *server);
 
-/* Completes what can be completed, without waiting, but for the READs of searches
- * that are offloaded: those whose answer has come, and those whose deadline has
- * passed.  '*completed', which may be NULL,
- * is how many.
+/* Completes what can be completed, without waiting, but for the READs of
+ * searches that are offloaded: those whose answer has come, and those whose
+ * deadline has passed.  '*completed', which may be NULL, is how many.
  *
  * When the connection is lost it is looked for, at times that a poll takes for
  * that, and what is not answered is sent again, in its order; to connect may
@@ -547,8 +547,8 @@ struct catfish_heartbeat {
 	int draining;	 /* the server is about to end */
 };
 
-/* Over tcp, by which none is written, it asks the server, and a beat counts what
- * was asked; then no requests may be outstanding. */
+/* Over tcp, by which none is written, it asks the server, and a beat counts
+ * what was asked; then no requests may be outstanding. */
 CATFISH_API int catfish_heartbeat(struct catfish *server,
 				  struct catfish_heartbeat *heartbeat);
 

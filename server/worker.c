@@ -53,7 +53,7 @@ struct worker {
 
 	struct connection_list connections;
 	struct turn_queue turns;
-	unsigned rounds; /* in which connections had nothing */
+	unsigned rounds;	 /* in which connections had nothing */
 	uint64_t drain_until_ns; /* 0: not draining */
 
 	_Atomic unsigned connection_count; /* given to it */
@@ -66,8 +66,8 @@ struct worker {
 /* How often connections are looked at without an event. */
 static const struct timeval TICK = {.tv_usec = 250000};
 
-/* Rounds of looking at connections that had nothing, before all else is looked at
- * and whoever else wants this processor, maybe the client, may have it. */
+/* Rounds of looking at connections that had nothing, before all else is looked
+ * at and whoever else wants this processor, maybe the client, may have it. */
 enum { ROUNDS_PER_LOOK = 16 };
 
 /* How long draining waits for clients to take their answers. */

@@ -236,10 +236,9 @@ END_TEST
 START_TEST(errors_come_back_as_they_went)
 {
 	static const int errors[] = {
-		ERR_PROTOCOL,  ERR_USAGE,   ERR_BUSY,
-		ERR_DATA,      ERR_DAMAGED, ERR_NO_ROOM,
-		ERR_NO_MEMORY, ERR_SYSTEM,  ERR_UNSUPPORTED,
-		ERR_TIMEOUT,   ERR_CONNECTION,
+		ERR_PROTOCOL,	 ERR_USAGE,   ERR_BUSY,	      ERR_DATA,
+		ERR_DAMAGED,	 ERR_NO_ROOM, ERR_NO_MEMORY,  ERR_SYSTEM,
+		ERR_UNSUPPORTED, ERR_TIMEOUT, ERR_CONNECTION,
 	};
 
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
