@@ -10,10 +10,10 @@
  *	... search by choice.path ...
  *	client_chosen(c, &choice);
  *
- * A search of mapped memory takes a few hundred nanoseconds, and to think about
- * it and measure it takes a hundred.  So where searches are that quick, one
- *that is not much larger goes as the one before; only one in 64 is thought
- *about.
+ * A search of mapped memory takes a few hundred nanoseconds, and to think
+ * about it and measure it takes a hundred.  So where searches are that quick,
+ * one that is not much larger goes as the one before; only one in 64 is
+ * thought about.
  *
  * Thread-safety: one connection, one thread at a time. */
 
