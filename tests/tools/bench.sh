@@ -268,7 +268,7 @@ is "a full region does not" status 0 err "errors, the first: .*(full|room)"
 holds "but its errors are counted" 'v["errors"] > 0'
 
 start_server space --dimensions 3
-run catfish bench --mix search=1,insert=1 --duration 100ms -o jsonl
+run catfish bench --mix search=1,insert=1 --warmup 0 --duration 300ms -o jsonl
 is "three dimensions are found out" status 0 err ""
 holds "and told" 'v["dimensions"] == 3 && v["inserts"] > 0'
 
