@@ -226,7 +226,8 @@ static void offend(struct random *random, uint32_t old)
 	switch (random_below(random, 4)) {
 	case 0:
 		write_by(wrong_key(random, old, false),
-			 (uint32_t)random_below(random, TEST_INBOX_SERVER));
+			 (uint32_t)random_below(random,
+						TEST_INBOX_SERVER - 300));
 		break;
 	case 1:
 		read_by(wrong_key(random, old, true),
