@@ -19,12 +19,14 @@
  *
  * GUARD_PAUSE(name) stands where such a race can be lost, and is nothing.  In
  * such a build a thread sleeps there when CATFISH_PAUSE says so, as in
- * "gather:2000:16": 2,000 microseconds, each 16th time.
+ * "gather:2000:16": 2,000 microseconds, each 16th time, or "gather:2000:16:1":
+ * the first of these times only.
  *
  * Thread-safety: safe as long as nothing changes the environment. */
 
 #ifdef CATFISH_SEEDED_FAULTS
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,17 +49,19 @@ static inline bool guard_is_off(const char *name)
 
 static inline void guard_pause(const char *name)
 {
-	static _Thread_local unsigned passes;
+	static _Thread_local unsigned passes, pauses;
 	const char *pause = getenv("CATFISH_PAUSE");
 	size_t size = strlen(name);
-	unsigned us, every;
+	unsigned us, every, most = UINT_MAX;
 
 	if (!pause || strncmp(pause, name, size) != 0 ||
-	    sscanf(pause + size, ":%u:%u", &us, &every) != 2)
+	    sscanf(pause + size, ":%u:%u:%u", &us, &every, &most) < 2)
 		return;
 	struct timespec time = {us / 1000000, us % 1000000 * 1000L};
-	if (every && ++passes % every == 0)
+	if (every && ++passes % every == 0 && pauses < most) {
+		pauses++;
 		nanosleep(&time, NULL);
+	}
 }
 
 #define GUARD(name, danger) ((danger) && !guard_is_off(name))

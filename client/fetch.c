@@ -333,6 +333,7 @@ static int vouch(struct client_fetch *f)
 
 	if (!f->trusts_lease)
 		return 0;
+	GUARD_PAUSE("vouch");
 	uint64_t passed = clock_now_ns() - f->asked_ns;
 	if (!GUARD("lease", passed >= lease - lease / LEASE_MARGIN))
 		return 0;

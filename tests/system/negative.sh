@@ -120,23 +120,26 @@ stops() {
 stops copy read:1000:8
 stops mapped gather:1000:64
 
-# expires_once PATH PAUSE: the same, stopped once, in a search.  Whoever else
-# takes the processor from it for a lease makes it one more.
+# expires_once PATH POINT: one client is held up once, for ten leases, before it
+# knows whether what it read is good.  Whoever else takes the processor from it
+# for a lease makes it one more.
 expires_once() {
 	for _ in 1 2 3 4 5; do
-		check 2 --lease 250ms --memory 4M --stops 1 --paths "$1" \
-			--client-env "CATFISH_PAUSE=$2"
+		check 3 --lease 100ms --memory 1M --paths "$1" \
+			--client-env "CATFISH_PAUSE=$2:1000000:200:1"
 		expiries=$(awk -v path="$1" '$1 == path { print $8 }' \
 			"$work/out")
-		[ "$status.$expiries" != 0.1 ] || break
+		[ "$expiries" != 1 ] || break
 	done
 	echo "# $1: $expiries lease expiry"
-	claim "a client that is stopped once expires once: $1" \
-		"$([ "$status.$expiries" = 0.1 ] || echo "not once")"
+	claim "a client that is held up once expires once: $1" \
+		"$([ "$expiries" = 1 ] || echo "it expired $expiries times")"
+	claim "and gives no wrong answer: $1" \
+		"$(grep -q '^wrong answers: 0$' "$work/out" || cat "$work/out")"
 }
 
-expires_once copy read:1000:1
-expires_once mapped gather:1000:1
+expires_once copy vouch
+expires_once mapped gather
 
 # dies NAME GUARD PATH: a server dies, and another takes its place, while a
 # client stays connected to the dead one.

@@ -342,12 +342,22 @@ static void signal_readers(struct run *run, int number)
 		kill(run->processes[i], number);
 }
 
-/* Stops the readers or lets them go on, when it is time to. */
+static uint64_t answer_count(const struct checker *checker)
+{
+	uint64_t count = 0;
+
+	for (int path = 0; path < PATH_COUNT; path++)
+		count += checker->tally[path].searches;
+	return count;
+}
+
+/* Stops the readers or lets them go on, when it is time to: not before they
+ * have begun to search. */
 static void stop_and_go(struct run *run, uint64_t now)
 {
 	uint64_t pause = run->options.time_ns / (run->options.stops + 1);
 
-	if (now < run->next_signal_ns)
+	if (now < run->next_signal_ns || !answer_count(&run->checker))
 		return;
 	if (run->are_stopped) {
 		signal_readers(run, SIGCONT);
@@ -361,15 +371,6 @@ static void stop_and_go(struct run *run, uint64_t now)
 		return;
 	}
 	run->are_stopped = !run->are_stopped;
-}
-
-static uint64_t answer_count(const struct checker *checker)
-{
-	uint64_t count = 0;
-
-	for (int path = 0; path < PATH_COUNT; path++)
-		count += checker->tally[path].searches;
-	return count;
 }
 
 static bool has_enough(const struct run *run)
