@@ -21,10 +21,16 @@ common_options() { # for usage
 	END
 }
 
-# take_options PROGRAM NAME... -- ARGUMENT...: sets $NAME from --name VALUE.
+run_options() { # for usage, of what runs a server
+	cat <<-END
+	  --server-under CMD  starts the server by CMD ($server_under)
+	  --clients-under CMD starts the clients by CMD ($clients_under)
+	END
+}
+
+# take_options NAME... -- ARGUMENT...: sets $NAME from --name VALUE.
 take_options() {
-	local program=$1 names=" programs out " name
-	shift
+	local names=" programs out " name
 	while [ "$1" != -- ]; do
 		names="$names$1 "
 		shift

@@ -23,7 +23,8 @@ report() { # report STATUS FACT
 	--environment "$top_srcdir/sim/environments/rdma-100g.conf" \
 	--out "$work" --items 5000 --time 1ms --warmup 1ms \
 	--scales "1e-2 powerlaw" --clients "1 8" --run-clients 1 \
-	--run-items 1000 --seconds 0.01 --rounds 1 --run-warmup 1ms >"$work/table"
+	--run-items 1000 --seconds 0.01 --rounds 1 --run-warmup 1ms \
+	--server-under env --clients-under env >"$work/table"
 report $? "the experiment ends well"
 [ "$(wc -l <"$work/policies.json")" = 160 ] &&
 	[ "$(wc -l <"$work/policies.csv")" = 161 ] &&
