@@ -40,9 +40,9 @@ function print_row(setting, name,  r, rates, ratios, busy, rate, ratio, part) {
 		seen[setting] = 1
 		settings[++setting_count] = setting
 	}
-	ops[setting, $4, $1] = value("ops_per_s")
+	ops[setting, $4, $1] = value("ops_per_s") + 0
 	found[setting, $4] = value("hits") / value("searches")
-	client[setting, $4, $1] = value("client_cpu_cores")
+	client[setting, $4, $1] = value("client_cpu_cores") + 0
 	rounds = $1 > rounds ? $1 : rounds
 }
 

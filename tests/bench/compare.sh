@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck disable=SC2154
 #
-# bench/compare-rtree: what it makes of its rounds and, with
-# CATFISH_TEST_LONG=1 and where the other libraries are, a small comparison.
+# bench/compare-rtree and bench/compare-services: what they make of their rounds
+# and, with CATFISH_TEST_LONG=1 and where the other libraries are, a small
+# comparison.
 
 . "${top_srcdir:-.}/tests/tools/lib.sh"
 
@@ -11,7 +12,8 @@ bench=$top_srcdir/bench
 
 table() { # table: of the rounds in $work/rounds
 	run awk -v base=boost -v json="$work/json" \
-		-f "$bench/compare-rtree.awk" "$work/rounds"
+		-f "$bench/rounds.awk" -f "$bench/compare-rtree.awk" \
+		"$work/rounds"
 }
 
 line() { # line ROUND PROGRAM PHASE SET NS HITS CHECKSUM
@@ -53,6 +55,26 @@ for differs in "boost search 1e-5 40 6 18446744073709551615" \
 	is "it fails over $differs" status 1 has ", not (7|10) hits"
 	mv "$work/good" "$work/rounds"
 done
+
+asked() { # asked ROUND SERVICE RATE HITS
+	echo "$1 1e-5 32 $2 {\"searches\":100,\"ops_per_s\":$3,\"hits\":$4,\
+\"client_cpu_cores\":0.5}"
+}
+
+{
+	asked 1 redis 100 0
+	asked 1 catfish-tcp 1000 50
+	asked 2 redis 200 0
+	asked 2 catfish-tcp 1600 50
+	asked 3 redis 100 0
+	asked 3 catfish-tcp 900 50
+} >"$work/rounds"
+run awk -v base=redis -v json="$work/json" -f "$bench/rounds.awk" \
+	-f "$bench/compare-services.awk" "$work/rounds"
+is "a service has its rate, and its ratio within rounds" status 0 \
+	has '^ *catfish-tcp +1000 +900 +1600 +9\.00 +8\.00 to 10\.00 +0\.500 +0\.50$'
+cp "$work/json" "$work/out"
+is "and a JSON line" has '"service":"catfish-tcp","rounds":3,"ops_per_s_median":1000\.0,.*"ratio_median":9\.0000'
 
 run "$bench/compare-rtree" --data round --build "$top_builddir"
 is "unknown data are refused" status 2 out "" err "'round': uniform or skewed"
