@@ -270,7 +270,8 @@ static void send_request(struct bytes *bytes)
 		count %= (BODY_MAX - size) / each;
 		for (uint32_t i = 0; i < count; i++, size += each)
 			put_rect(bytes,
-				 &((struct wire_item *)(body + size))->rect);
+				 &((struct wire_item *)(void *)(body + size))
+					  ->rect);
 	} else {
 		size = take(bytes) % 64 * 8;
 		for (uint32_t i = 0; i < size; i += 8)
