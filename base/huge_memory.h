@@ -15,6 +15,16 @@
  * there is no room for them. */
 void *huge_memory_map(size_t size);
 
+/* A file from its beginning, with mmap()'s protection and flags; NULL, with
+ * errno, when that fails. */
+void *huge_memory_map_file(int fd, size_t size, int protection, int flags);
+
+/* Moves what is mapped so of a memfd to 2 MiB pages, for whoever else maps it
+ * so too, whatever the machine grants such files by itself (MADV_COLLAPSE,
+ * since Linux 6.1): as many as there are whole ones in 'size'.  Where that
+ * can't be, nothing changes. */
+void huge_memory_collapse(void *memory, size_t size);
+
 /* NULL is fine. */
 void huge_memory_unmap(void *memory, size_t size);
 

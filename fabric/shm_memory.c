@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/huge_memory.h"
 
 enum {
 	SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW,
@@ -141,8 +142,8 @@ int fabric_shm_region_map(int fd, uint64_t size, const uint8_t **memory)
 	int error = check_memfd(fd, size, "region");
 	if (error)
 		return error;
-	void *mapped = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (mapped == MAP_FAILED)
+	void *mapped = huge_memory_map_file(fd, size, PROT_READ, MAP_SHARED);
+	if (!mapped)
 		return err_set(ERR_NO_MEMORY,
 			       "can't map the region of %llu bytes: %s",
 			       (unsigned long long)size, strerror(errno));

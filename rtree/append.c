@@ -623,8 +623,10 @@ int rtree_append(struct rtree_batch *batch, const struct item *items,
 		error = reserve(&a);
 	if (!error)
 		error = allocate(&a, &outcome);
-	if (!error)
+	if (!error) {
 		build_tree(&a);
+		region_settle(batch->region);
+	}
 	free(a.order);
 	free(a.spare);
 	free(a.child);

@@ -63,6 +63,7 @@ static void replace_tree(struct packing *p)
 	batch->root = (node_ref)root.id;
 	batch->item_count = p->leaves.item_count;
 	batch_drop_tree(batch, old);
+	region_settle(batch->region);
 }
 
 static int pack(struct packing *p)

@@ -327,6 +327,12 @@ static void reclaim(struct region *region, uint64_t most)
 	region_raise_horizon(region, horizon);
 }
 
+void region_settle(const struct region *region)
+{
+	region_memory_settle(&region->memory,
+			     region->fresh_page * RTREE_PAGE_SIZE);
+}
+
 void region_reclaim_all(struct region *region)
 {
 	if (region_has_retired(region))

@@ -48,9 +48,9 @@ static bool make_memfd(struct region_memory *memory, uint64_t size,
 		return false;
 	if (ftruncate(fd, (off_t)size))
 		goto close_fd;
-	void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			   MAP_SHARED | map_flags, fd, 0);
-	if (bytes == MAP_FAILED)
+	void *bytes = huge_memory_map_file(fd, size, PROT_READ | PROT_WRITE,
+					   MAP_SHARED | map_flags);
+	if (!bytes)
 		goto close_fd;
 	if (fcntl(fd, F_ADD_SEALS,
 		  F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE |
@@ -75,6 +75,12 @@ static int no_memory(uint64_t size)
 {
 	return err_set(ERR_NO_MEMORY, "no region of %llu bytes: %s",
 		       (unsigned long long)size, strerror(errno));
+}
+
+void region_memory_settle(const struct region_memory *memory, uint64_t size)
+{
+	if (memory->fd >= 0 && !memory->is_reserved)
+		huge_memory_collapse(memory->bytes, size);
 }
 
 void region_memory_fini(struct region_memory *memory)
