@@ -157,7 +157,8 @@ void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd,
 	if (fails())
 		return MAP_FAILED;
 	void *map = __real_mmap(at, size, protection, flags, fd, offset);
-	if (map != MAP_FAILED)
+	/* At a fixed address it takes the place of what was mapped there. */
+	if (map != MAP_FAILED && !(flags & MAP_FIXED))
 		atomic_fetch_add(&mapped, pages_of(size));
 	return map;
 }
