@@ -317,6 +317,8 @@ static void count_answer(struct checker *checker,
 	tally->overlapped += version < answer->newest;
 	tally->by_messaging += answer->answer.path == CATFISH_PATH_MESSAGING;
 	tally->lease_expiries += answer->answer.lease_expiries;
+	if (tally->most_expiries < answer->answer.lease_expiries)
+		tally->most_expiries = answer->answer.lease_expiries;
 	tally->retries += answer->answer.retries;
 	checker->answered_versions += version != checker->answered_version;
 	checker->answered_version = version;

@@ -429,6 +429,8 @@ static void add(struct tally *sum, const struct tally *tally)
 	sum->overlapped += tally->overlapped;
 	sum->by_messaging += tally->by_messaging;
 	sum->lease_expiries += tally->lease_expiries;
+	if (sum->most_expiries < tally->most_expiries)
+		sum->most_expiries = tally->most_expiries;
 	sum->retries += tally->retries;
 	sum->refused += tally->refused;
 	sum->failed += tally->failed;
@@ -521,11 +523,12 @@ static int report(const struct run *run)
 	       "writes: %" PRIu64 " inserts, %" PRIu64 " moves, %" PRIu64
 	       " deletes in %" PRIu64 " requests; at most %" PRIu64 " items\n"
 	       "stops of the readers: %" PRIu64 "\n"
+	       "lease expiries of one search: at most %" PRIu64 "\n"
 	       "wrong answers: %s\n",
 	       checker->versions, checker->answered_versions, checker->emptied,
 	       checker->inserts, checker->moves, checker->deletes,
 	       checker->requests, checker->most_items, run->stops,
-	       checker->is_wrong ? "at least 1" : "0");
+	       sum.most_expiries, checker->is_wrong ? "at least 1" : "0");
 	if (checker->is_wrong || run->broken || sum.failed)
 		return ANSWERS_WRONG;
 	if (!run->all_pages_are_there) {
