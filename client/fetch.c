@@ -83,6 +83,7 @@ void fetch_begin(struct client_fetch *f, struct catfish_answer *answer)
 	f->now->count = f->read_count = 0;
 	f->early->count = 0;
 	f->trusts_lease = false;
+	f->walk = 0;
 	/* One place in the first list is the root record's. */
 	f->room = FABRIC_READS_MAX - 1;
 	f->root = f->seen;
@@ -195,7 +196,8 @@ static const struct node *find_early(const struct client_fetch *f, node_ref ref)
 	const struct fetch_list *early = f->early;
 
 	for (size_t i = 0; i < early->count; i++)
-		if (early->wanted[i].ref == ref)
+		if (early->wanted[i].ref == ref &&
+		    (!early->possible[i] || early->walk[i] == f->walk))
 			return &early->pages[i];
 	return NULL;
 }
@@ -235,6 +237,7 @@ static struct node *want(struct client_fetch *f,
 
 	list->wanted[i] = *wanted;
 	list->possible[i] = possible;
+	list->walk[i] = f->walk;
 	return &list->pages[i];
 }
 

@@ -55,6 +55,7 @@ struct fetch_list {
 	/* Of a leaf whose filter is in the cache: the entries that the filter
 	 * leaves open, and no others are there; else 0. */
 	uint64_t possible[FABRIC_READS_MAX];
+	uint8_t walk[FABRIC_READS_MAX]; /* that wants it */
 	struct node *pages;
 };
 
@@ -67,6 +68,7 @@ struct client_fetch {
 	struct node_cache_fresh fresh;
 
 	struct root root;  /* that is walked */
+	uint8_t walk;	   /* that looks and wants, of several; else 0 */
 	bool is_looking;   /* at the cache */
 	bool is_guess;	   /* the root record has not said otherwise */
 	bool trusts_lease; /* a node was READ */
@@ -121,7 +123,8 @@ int fetch_end(struct client_fetch *f, int error);
 void fetch_look_begin(struct client_fetch *f);
 void fetch_look_end(struct client_fetch *f);
 
-/* Where a node of f->root is, if it need not be READ. */
+/* Where a node of f->root is, if it need not be READ.  Of what was READ for the
+ * guess, a leaf's possible entries are those of the walk that wanted it. */
 enum fetch_found {
 	FETCH_MISSING,
 	FETCH_READ,   /* it was, for the guess */

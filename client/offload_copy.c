@@ -26,7 +26,6 @@ struct group {
 	struct client_fetch *f;
 	struct copying *all;
 	size_t count;
-	uint8_t owner[FABRIC_READS_MAX]; /* of each node of the list */
 };
 
 /* Room for a group of several, which stays. */
@@ -184,11 +183,10 @@ static int walk_one(struct group *g, size_t number)
 	struct walk_wanted wanted;
 	int error = 0;
 
+	w->f->walk = (uint8_t)number;
 	while (!error && fetch_has_room(w->f) && !client_gathered_all(w->s) &&
-	       walk_next(&w->walk, &wanted)) {
-		g->owner[w->f->now->count] = (uint8_t)number;
+	       walk_next(&w->walk, &wanted))
 		error = look(w, &wanted);
-	}
 	return error;
 }
 
@@ -263,7 +261,7 @@ static int feed_list(struct group *g)
 	int error = 0;
 
 	for (size_t i = 0; !error && i < list->count; i++)
-		error = feed(&g->all[g->owner[i]], &list->wanted[i],
+		error = feed(&g->all[list->walk[i]], &list->wanted[i],
 			     &list->pages[i]);
 	return error;
 }

@@ -377,6 +377,28 @@ START_TEST(searches_that_are_begun_together_share_round_trips)
 }
 END_TEST
 
+/* What was READ for the version before is used again, for the search that it
+ * was READ for: of a leaf that is only what this one wants. */
+START_TEST(searches_begun_together_find_all_after_a_publication)
+{
+	enum { ROUNDS = 10 };
+	struct completed all;
+	double middle[DIMENSIONS];
+
+	begin(0);
+	search_around_items(3);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct catfish_item new = {.id = -1};
+		anywhere(middle);
+		random_box(middle, 1e-4, new.box);
+		succeeds(catfish_insert(writer, &new, 1, NULL));
+		compare_together(60, 1e-2, &all);
+		ck_assert_uint_eq(all.versions, 0);
+	}
+	end();
+}
+END_TEST
+
 START_TEST(searches_begun_together_walk_down_together)
 {
 	struct completed all;
@@ -412,6 +434,8 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tests, connections_to_one_server_share_what_they_know);
 	tcase_add_test(tests,
 		       searches_that_are_begun_together_share_round_trips);
+	tcase_add_test(tests,
+		       searches_begun_together_find_all_after_a_publication);
 	tcase_add_test(tests, searches_begun_together_walk_down_together);
 	suite_add_tcase(suite, tests);
 	return suite;
