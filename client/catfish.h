@@ -417,7 +417,8 @@ struct catfish_call {
  * With the policy to offload, searches are made by the next of these calls, up
  * to 64 together, and are completed by it.  By READs they share round trips,
  * are answered from one version, and what they took is told by the first of
- * them.
+ * them.  Beside requests that only the server can answer it answers the
+ * searches, too.
  *
  * CATFISH_ERROR_BUSY when as many are outstanding as there is room for (at
  * least 64 searches): poll, and try again.  CATFISH_ERROR_USAGE for more items

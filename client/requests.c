@@ -63,7 +63,7 @@ struct client_requests {
 	uint64_t next_deadline_ns; /* or earlier; UINT64_MAX: none */
 	bool is_polled;		   /* a 'done' is being called, maybe */
 	size_t unsent;
-	size_t offloaded;    /* to be */
+	size_t offloaded;    /* to be; then no answer is on its way */
 	bool is_coming_back; /* the connection was lost, and is not back */
 	struct client_retry retry;
 };
@@ -301,8 +301,20 @@ static uint64_t deadline_of(const struct catfish *c, const struct request *r)
 	return r->begun_ns + client_request_timeout_ns(c, r->operation);
 }
 
+/* Whether a request that is begun now can be offloaded.  Not while an answer is
+ * on its way: what is READ meanwhile may be newer, and must not be older than a
+ * write that was sent before. */
+static bool can_offload(struct catfish *c, const struct request *r)
+{
+	const struct client_requests *requests = c->requests;
+
+	return is_search(r) && !c->lost &&
+	       requests->outstanding == requests->offloaded &&
+	       client_always_offloads(&c->policy);
+}
+
 /* Sends a request, or leaves it to be sent behind those that have to be sent
- * again. */
+ * again, or offloaded before. */
 static int post(struct catfish *c, struct request *r, uint64_t *request)
 {
 	struct client_requests *requests = c->requests;
@@ -311,9 +323,9 @@ static int post(struct catfish *c, struct request *r, uint64_t *request)
 	r->sequence = c->sequence + 1;
 	r->begun_ns = clock_now_ns();
 	r->deadline_ns = deadline_of(c, r);
-	r->is_offloaded = is_search(r) && !c->lost && !requests->unsent &&
-			  client_always_offloads(&c->policy);
-	r->is_unsent = !r->is_offloaded && (c->lost || requests->unsent);
+	r->is_offloaded = can_offload(c, r);
+	r->is_unsent = !r->is_offloaded &&
+		       (c->lost || requests->unsent || requests->offloaded);
 	if (!r->is_offloaded && !r->is_unsent)
 		error = send_request(c, r);
 	if (error && !c->lost) {
@@ -479,7 +491,7 @@ static void end_offload(struct catfish *c, struct request *r, bool was_made,
 
 /* Makes as many searches as go in a group.  By READs they share these.  Where
  * one of them meets with an error, and in mapped memory, each is made alone. */
-static int offload_some(struct catfish *c)
+static int make_group(struct catfish *c)
 {
 	struct request *requests[CLIENT_GROUP_MAX];
 	size_t count = find_offloaded(c, requests);
@@ -492,9 +504,22 @@ static int offload_some(struct catfish *c)
 	}
 	for (size_t i = 0; i < count && !c->broken && !c->lost; i++)
 		end_offload(c, requests[i], are_made, error);
-	if (c->broken || c->lost)
-		return error ? error : ERR_CONNECTION;
-	return send_unsent(c);
+	if (!c->broken && !c->lost)
+		return 0;
+	return error ? error : ERR_CONNECTION;
+}
+
+/* Makes a group, or all when something waits to be sent: then no other is begun
+ * that would have to be made before. */
+static int offload_some(struct catfish *c)
+{
+	struct client_requests *requests = c->requests;
+	int error;
+
+	do
+		error = make_group(c);
+	while (!error && requests->offloaded && requests->unsent);
+	return error || requests->offloaded ? error : send_unsent(c);
 }
 
 int catfish_cancel(struct catfish *c, uint64_t sequence)
@@ -678,9 +703,8 @@ static int advance(struct catfish *c)
 	int error = c->lost ? 0 : receive_all(c);
 
 	if (!error && !c->lost && !c->broken)
-		error = send_unsent(c);
-	if (!error && !c->lost && !c->broken && c->requests->offloaded)
-		error = offload_some(c);
+		error = c->requests->offloaded ? offload_some(c)
+					       : send_unsent(c);
 	if (error)
 		client_break(c, error);
 	if (c->lost)

@@ -20,9 +20,12 @@ enum { ITEMS = 500, REQUESTS = 2000, MANY = 32 };
 
 static struct daemon server;
 
-static const char *address_of(int i)
+/* Ways to be answered: by messages over each fabric, or by offloading. */
+enum { WAYS = 4 };
+
+static const char *address_of(int way)
 {
-	return i ? server.network : server.shm;
+	return way == 1 ? server.network : server.shm;
 }
 
 static void start(void)
@@ -39,6 +42,22 @@ static void succeeds(int error)
 {
 	ck_assert_msg(error == CATFISH_OK, "%s: %s", catfish_strerror(error),
 		      catfish_error_text());
+}
+
+static struct catfish *connect_by(int way)
+{
+	static const enum catfish_offload offload[WAYS] = {
+		[2] = CATFISH_OFFLOAD_COPY, [3] = CATFISH_OFFLOAD_MAPPED};
+	const struct catfish_options options = {
+		.timeout_ms = 20000,
+		.policy = offload[way] ? CATFISH_POLICY_OFFLOAD
+				       : CATFISH_POLICY_MESSAGING,
+		.offload = offload[way],
+	};
+	struct catfish *c = NULL;
+
+	succeeds(catfish_connect(address_of(way), &options, &c));
+	return c;
 }
 
 static struct catfish *connect_to(const char *address)
@@ -138,7 +157,7 @@ START_TEST(each_of_many_gets_its_own_answer)
 	struct random random;
 
 	fill(server.shm);
-	struct catfish *c = connect_to(address_of(_i));
+	struct catfish *c = connect_by(_i);
 	random_seed(&random, 1);
 	for (int i = 0; i < REQUESTS; i++) {
 		int first = (int)random_below(&random, ITEMS);
@@ -179,7 +198,7 @@ START_TEST(the_nearest_can_be_asked_for_among_others)
 	struct asked asked[MANY];
 
 	fill(server.shm);
-	struct catfish *c = connect_to(address_of(_i));
+	struct catfish *c = connect_by(_i);
 	for (int i = 0; i < MANY; i++) {
 		asked[i] = ask(0, i);
 		struct catfish_call call = call_of(&asked[i]);
@@ -253,7 +272,7 @@ START_TEST(a_search_sees_the_writes_sent_before_it)
 	struct asked after = ask(0, 9), at_last = ask(0, 9);
 	struct catfish_call search = call_of(&after);
 	struct catfish_call last = call_of(&at_last);
-	struct catfish *c = connect_to(address_of(_i));
+	struct catfish *c = connect_by(_i);
 
 	memcpy(move.to, item_of(7).box, sizeof(move.to));
 	succeeds(catfish_begin_insert(c, items, 3, &insert, NULL));
@@ -282,7 +301,7 @@ START_TEST(nothing_is_called_for_a_cancelled_request)
 	uint64_t request;
 
 	fill(server.shm);
-	struct catfish *c = connect_to(address_of(_i));
+	struct catfish *c = connect_by(_i);
 	succeeds(catfish_begin_search(c, &cancelled.query, found_item, &call,
 				      &request));
 	succeeds(
@@ -654,14 +673,14 @@ Suite *test_suite(const char **why)
 
 	tcase_set_timeout(real, 120);
 	tcase_add_checked_fixture(real, start, stop);
-	tcase_add_loop_test(real, each_of_many_gets_its_own_answer, 0, 2);
+	tcase_add_loop_test(real, each_of_many_gets_its_own_answer, 0, WAYS);
 	tcase_add_loop_test(real, the_nearest_can_be_asked_for_among_others, 0,
-			    2);
+			    WAYS);
 	tcase_add_loop_test(real, there_is_room_for_many_and_then_busy, 0, 2);
 	tcase_add_loop_test(real, a_search_sees_the_writes_sent_before_it, 0,
-			    2);
+			    WAYS);
 	tcase_add_loop_test(real, nothing_is_called_for_a_cancelled_request, 0,
-			    2);
+			    WAYS);
 	tcase_add_loop_test(
 		real,
 		a_request_past_its_deadline_is_completed_and_its_answer_dropped,
