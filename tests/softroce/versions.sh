@@ -3,8 +3,8 @@
 # shellcheck disable=SC2154,SC1091
 #
 # While writers insert, move and delete over verbs, every answer by either path
-# is exactly the state of the version that it names: 3,000 answers over a link
-# that works, and fewer over links that lose, delay and reorder packets (tc
+# is exactly the state of the version that it names: 20,000 answers in all, most
+# over a link that works, some over links that lose, delay and reorder packets (tc
 # netem); ten times as many with CATFISH_TEST_LONG=1.  What the links did is shown
 # by their own counters.  Prints TAP.
 
@@ -14,6 +14,7 @@ checker=$top_builddir/tests/system/version-checker
 seed=${CATFISH_TEST_SEED:-1}
 more=${CATFISH_TEST_LONG:+10}
 more=${more:-1}
+compared=0 # answers
 
 # replays NAME ANSWERS OPTION...: a busy machine may need all the time there is.
 replays() {
@@ -23,6 +24,8 @@ replays() {
 		run "$checker" --server "$top_builddir/catfishd" --seed "$seed" \
 			--fabric "verbs://$CATFISH_TEST_RDMA_ADDRESS:0" \
 			--seconds $((150 * more)) --answers $answers "$@"
+		compared=$((compared + $(awk '$1 == "all" { n = $2 }
+			END { print n + 0 }' "$work/out")))
 		[ "$status" = 3 ] || break
 	done
 	sed 's/^/# /' "$work/out"
@@ -58,15 +61,17 @@ more_than() {
 }
 
 sent=$(counted sent_pkts)
-replays "answers over verbs are of the version that they name" 3000 \
+replays "answers over verbs are of the version that they name" 8000 \
 	--items 800 --readers 2
-claim "and went over the link" "$(more_than $((sent + 3000)) \
+replays "so they are when many are under way" 8000 \
+	--items 800 --readers 2 --together 32
+claim "and went over the link" "$(more_than $((sent + 16000)) \
 	"$(counted sent_pkts)")"
 
 disturb loss 1%
 again=$(counted completer_retry_err duplicate_request out_of_seq_request)
-replays "so are those over a link that loses packets" 400 \
-	--writers 4
+replays "so are those over a link that loses packets" 2000 \
+	--writers 4 --together 16
 echo "# $(dropped) packets dropped"
 claim "which it did" "$(more_than 0 "$(dropped)")"
 claim "and the devices sent them again" "$(more_than "$again" \
@@ -74,10 +79,14 @@ claim "and the devices sent them again" "$(more_than "$again" \
 
 disturb delay 1ms 1ms 25% reorder 90% 50%
 again=$(counted out_of_seq_request duplicate_request)
-replays "so are those over a link that delays and reorders" 400 \
-	--writers 4
+replays "so are those over a link that delays and reorders" 2000 \
+	--writers 4 --together 16
 claim "and the devices have seen the wrong order" "$(more_than "$again" \
 	"$(counted out_of_seq_request duplicate_request)")"
+
+echo "# $compared answers were compared"
+claim "20,000 answers were compared, or ten times as many" \
+	"$(more_than $((20000 * more - 1)) "$compared")"
 
 tc qdisc del dev eth0 root
 tc qdisc del dev eth1 root

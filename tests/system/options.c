@@ -32,6 +32,8 @@ static const char help[] =
 	"ten leases [0]\n"
 	"  --items N          at most at a time [3000]\n"
 	"  --changes N        of items in a request, at most [64]\n"
+	"  --together N       searches that a reader has under way at most "
+	"[6]\n"
 	"  --server PATH      catfishd, or another build of it [catfishd]\n"
 	"  --memory SIZE      of the server's region [8M]\n"
 	"  --lease TIME       of the server [5ms]\n"
@@ -57,6 +59,7 @@ enum option_code {
 	OPTION_STOPS,
 	OPTION_ITEMS,
 	OPTION_CHANGES,
+	OPTION_TOGETHER,
 	OPTION_SERVER,
 	OPTION_MEMORY,
 	OPTION_LEASE,
@@ -79,6 +82,7 @@ static const struct option long_options[] = {
 	{"stops", required_argument, NULL, OPTION_STOPS},
 	{"items", required_argument, NULL, OPTION_ITEMS},
 	{"changes", required_argument, NULL, OPTION_CHANGES},
+	{"together", required_argument, NULL, OPTION_TOGETHER},
 	{"server", required_argument, NULL, OPTION_SERVER},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"lease", required_argument, NULL, OPTION_LEASE},
@@ -109,6 +113,7 @@ int options_parse(int argc, char **argv, struct options *options)
 		.readers = 1,
 		.items = 3000,
 		.changes = CHANGES_MAX,
+		.together = 6,
 		.fabric = "shm",
 		.server = server,
 		.memory = memory,
@@ -152,6 +157,8 @@ static int take(struct options *options, enum option_code code, char *value)
 		return parse_uint64(value, &options->items);
 	case OPTION_CHANGES:
 		return parse_uint64(value, &options->changes);
+	case OPTION_TOGETHER:
+		return parse_uint64(value, &options->together);
 	case OPTION_SERVER:
 		options->server = value;
 		break;
@@ -249,5 +256,8 @@ static int check(struct options *options)
 		return err_set(ERR_USAGE, "1 to 10,000,000 items");
 	if (options->changes < 1 || options->changes > CHANGES_MAX)
 		return err_set(ERR_USAGE, "1 to %d changes", CHANGES_MAX);
+	if (options->together < 1 || options->together > TOGETHER_MAX)
+		return err_set(ERR_USAGE, "1 to %d searches together",
+			       TOGETHER_MAX);
 	return 0;
 }

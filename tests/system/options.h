@@ -23,7 +23,7 @@ struct options {
 	uint64_t time_ns;
 	uint64_t answers; /* that are enough; 0: however many come */
 	uint64_t seed;
-	uint64_t writers, readers, items, changes;
+	uint64_t writers, readers, items, changes, together;
 	bool fills;	    /* the region, so that writes are refused */
 	uint64_t stops;	    /* of the readers, for ten leases each */
 	bool is_faulty;	    /* readers connect by faulty links, which break */

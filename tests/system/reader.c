@@ -17,10 +17,19 @@
 enum {
 	/* A faulty link breaks once in so many. */
 	OPERATIONS_PER_BREAK = 2000,
-	/* One search in so many is made together with so many others. */
+	/* Once in so many times several are asked together. */
 	TOGETHER_EVERY = 8,
-	OTHERS = 5,
 	CONNECTS_MAX = 10,
+};
+
+/* One search on its way. */
+struct asked {
+	struct asker *asker;
+	struct catfish_query query;
+	struct item *items; /* that were found */
+	uint64_t item_count, item_room;
+	bool lost; /* with the link */
+	struct answer_record head;
 };
 
 struct asker {
@@ -30,18 +39,19 @@ struct asker {
 	struct random random;
 	struct catfish *server;
 	uint64_t previous;
-	struct catfish_result result; /* of a search that was begun */
-	struct item *items;
-	uint64_t item_count, item_room;
+	struct asked *asked[TOGETHER_MAX]; /* as many as can be together */
 };
 
 static struct catfish *connect_by(const struct stage *stage, unsigned number);
 static void ask(struct asker *a);
+static struct asked *make_search(struct asker *a);
+static void destroy_search(struct asked *asked);
+static void choose(struct asker *a, struct asked *asked, bool any_kind);
 static struct catfish_query choose_query(struct asker *a);
 static void ask_for_nearest(struct asker *a, struct answer_record *head);
-static int take_item(void *context, int64_t id, const double *box);
+static catfish_found take_item;
 static catfish_neighbour take_neighbour;
-static bool pass_on(struct asker *a, const struct answer_record *head);
+static bool pass_on(struct asker *a, const struct asked *asked);
 static void connect_again(struct asker *a);
 static void rest(void);
 
@@ -53,13 +63,34 @@ void reader_run(struct stage *stage, unsigned number)
 	a->reader = &stage->reader[number];
 	a->number = number;
 	a->server = connect_by(stage, number);
+	for (unsigned i = 0; i < stage->together; i++)
+		a->asked[i] = make_search(a);
 	random_seed(&a->random, stage->seed * 1000 + WRITERS_MAX + number);
 	while (!atomic_load(&stage->ending))
 		ask(a);
 	stream_end(&a->reader->answers);
 	catfish_close(a->server);
-	free(a->items);
+	for (unsigned i = 0; i < stage->together; i++)
+		destroy_search(a->asked[i]);
 	free(a);
+}
+
+static struct asked *make_search(struct asker *a)
+{
+	struct asked *asked = calloc(1, sizeof(*asked));
+
+	if (!asked) {
+		perror("calloc");
+		_exit(99);
+	}
+	asked->asker = a;
+	return asked;
+}
+
+static void destroy_search(struct asked *asked)
+{
+	free(asked->items);
+	free(asked);
 }
 
 static struct catfish *connect_by(const struct stage *stage, unsigned number)
@@ -104,114 +135,158 @@ static struct model_query query_of_model(const struct catfish_query *query)
 	return of_model;
 }
 
-/* What is known before the search; no answer may be older. */
-static struct answer_record prepare(struct asker *a,
-				    const struct catfish_query *query)
+/* Chooses what is asked, of any kind or what can be offloaded together, and
+ * notes what is known before: no answer may be older. */
+static void choose(struct asker *a, struct asked *asked, bool any_kind)
 {
-	struct answer_record head = {
+	asked->query = choose_query(a);
+	asked->item_count = 0;
+	asked->head = (struct answer_record){
 		.path = a->reader->path,
 		.is_count = random_below(&a->random, 16) == 0,
-		.query = query_of_model(query),
-		.limit = query->limit,
+		.query = query_of_model(&asked->query),
+		.limit = asked->query.limit,
 		.previous = a->previous,
 		.acknowledged = atomic_load(&a->stage->acknowledged),
 	};
-
-	a->item_count = 0;
-	atomic_store(&a->reader->floor, head.acknowledged > a->previous
-						? head.acknowledged
-						: a->previous);
-	return head;
+	if (any_kind && !asked->head.is_count &&
+	    random_below(&a->random, 32) == 0)
+		ask_for_nearest(a, &asked->head);
 }
 
-static int ignore(void *context, int64_t id, const double *box)
+static void note_end(struct asked *asked, int error, const char *text)
 {
-	return 0;
-}
+	struct answer_record *head = &asked->head;
 
-static void end_other(void *context, const struct catfish_result *result)
-{
-}
-
-static void end_search(void *context, const struct catfish_result *result)
-{
-	struct asker *a = context;
-
-	a->result = *result;
-}
-
-/* Makes a search together with others.  One that can't be begun has failed. */
-static int call_together(struct asker *a, const struct catfish_query *query,
-			 struct answer_record *head)
-{
-	const struct catfish_call call = {.done = end_search, .context = a};
-	const struct catfish_call other = {.done = end_other};
-
-	int error = catfish_begin_search(a->server, query, take_item, &call,
-					 NULL);
-	for (int i = 0; !error && i < OTHERS; i++) {
-		const struct catfish_query another = choose_query(a);
-		error = catfish_begin_search(a->server, &another, ignore,
-					     &other, NULL);
-	}
-	while (catfish_outstanding(a->server))
-		(void)catfish_wait(a->server, STAGE_PATIENCE_MS, NULL);
-	head->answer = a->result.answer;
-	return error ? error : a->result.error;
-}
-
-static int call(struct asker *a, const struct catfish_query *query,
-		struct answer_record *head)
-{
-	if (!head->is_nearest && !head->is_count &&
-	    random_below(&a->random, TOGETHER_EVERY) == 0)
-		return call_together(a, query, head);
-	if (head->is_nearest)
-		return catfish_nearest(a->server, head->point, head->limit,
-				       take_neighbour, a, &head->answer);
-	if (head->is_count)
-		return catfish_count(a->server, query, NULL, &head->answer);
-	return catfish_search(a->server, query, take_item, a, &head->answer);
-}
-
-static int search(struct asker *a, const struct catfish_query *query,
-		  struct answer_record *head)
-{
-	int error = call(a, query, head);
-
-	head->newest = atomic_load(&a->stage->acknowledged);
+	head->newest = atomic_load(&asked->asker->stage->acknowledged);
 	head->failed = error != 0;
 	head->refused = error == CATFISH_ERROR_BUSY;
+	asked->lost = error == CATFISH_ERROR_CONNECTION ||
+		      error == CATFISH_ERROR_PROTOCOL;
 	if (error)
-		snprintf(head->failure, sizeof(head->failure), "%s",
-			 catfish_error_text());
-	else
-		a->previous = head->answer.version;
-	return error;
+		snprintf(head->failure, sizeof(head->failure), "%s", text);
 }
 
+static void ask_alone(struct asker *a, struct asked *asked)
+{
+	struct answer_record *head = &asked->head;
+	int error;
+
+	if (head->is_nearest)
+		error = catfish_nearest(a->server, head->point, head->limit,
+					take_neighbour, asked, &head->answer);
+	else if (head->is_count)
+		error = catfish_count(a->server, &asked->query, NULL,
+				      &head->answer);
+	else
+		error = catfish_search(a->server, &asked->query, take_item,
+				       asked, &head->answer);
+	note_end(asked, error, catfish_error_text());
+}
+
+static void end_one(void *context, const struct catfish_result *result)
+{
+	struct asked *asked = context;
+
+	asked->head.answer = result->answer;
+	note_end(asked, result->error, result->text);
+}
+
+static void begin_one(struct asker *a, struct asked *asked)
+{
+	const struct catfish_call call = {.done = end_one, .context = asked};
+	const struct answer_record *head = &asked->head;
+	int error;
+
+	if (head->is_nearest)
+		error = catfish_begin_nearest(a->server, head->point,
+					      head->limit, take_neighbour,
+					      &call, NULL);
+	else if (head->is_count)
+		error = catfish_begin_count(a->server, &asked->query, &call,
+					    NULL);
+	else
+		error = catfish_begin_search(a->server, &asked->query,
+					     take_item, &call, NULL);
+	if (error)
+		note_end(asked, error, catfish_error_text());
+}
+
+static uint64_t version_of(const struct asked *asked)
+{
+	const struct answer_record *head = &asked->head;
+
+	return head->failed ? atomic_load(&asked->asker->reader->floor)
+			    : head->answer.version;
+}
+
+static int by_version(const void *a, const void *b)
+{
+	uint64_t left = version_of(*(struct asked *const *)a);
+	uint64_t right = version_of(*(struct asked *const *)b);
+
+	return (left > right) - (left < right);
+}
+
+/* No answer to come is older. */
+static uint64_t newest_known(const struct asker *a)
+{
+	uint64_t acknowledged = atomic_load(&a->stage->acknowledged);
+
+	return acknowledged > a->previous ? acknowledged : a->previous;
+}
+
+/* What a faulty link has lost is no answer; another may not lose any. */
+static void take_answer(struct asker *a, const struct asked *asked)
+{
+	const struct answer_record *head = &asked->head;
+
+	if (!head->failed)
+		a->previous = head->answer.version;
+	if (asked->lost && a->stage->is_faulty)
+		return;
+	if (asked->lost)
+		fprintf(stderr, "%s reader: %s\n", path_name[head->path],
+			head->failure);
+	if (!pass_on(a, asked) || asked->lost)
+		_exit(1);
+}
+
+static void ask_together(struct asker *a, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		begin_one(a, a->asked[i]);
+	while (catfish_outstanding(a->server))
+		(void)catfish_wait(a->server, STAGE_PATIENCE_MS, NULL);
+	qsort(a->asked, count, sizeof(*a->asked), by_version);
+}
+
+/* Asks one, or several together, whose answers may come in any order. */
 static void ask(struct asker *a)
 {
-	struct catfish_query query = choose_query(a);
-	struct answer_record head = prepare(a, &query);
-	if (!head.is_count && random_below(&a->random, 32) == 0)
-		ask_for_nearest(a, &head);
-	int error = search(a, &query, &head);
-	bool lost = error == CATFISH_ERROR_CONNECTION ||
-		    error == CATFISH_ERROR_PROTOCOL;
+	unsigned count = random_below(&a->random, TOGETHER_EVERY)
+				 ? 1
+				 : a->stage->together;
+	bool any_kind = count == 1 || random_below(&a->random, 2);
+	bool found = false, lost = false;
 
-	if (lost && a->stage->is_faulty) {
-		connect_again(a);
-		return;
+	atomic_store(&a->reader->floor, newest_known(a));
+	for (unsigned i = 0; i < count; i++)
+		choose(a, a->asked[i], any_kind);
+	if (count == 1)
+		ask_alone(a, a->asked[0]);
+	else
+		ask_together(a, count);
+	for (unsigned i = 0; i < count; i++) {
+		lost |= a->asked[i]->lost;
+		found |= a->asked[i]->head.answer.count != 0;
+		take_answer(a, a->asked[i]);
 	}
 	if (lost)
-		fprintf(stderr, "%s reader: %s\n", path_name[a->reader->path],
-			head.failure);
-	if (!pass_on(a, &head) || lost)
-		_exit(1);
+		connect_again(a);
 	/* An empty tree is searched in no time: that should not be what most
 	 * searches are. */
-	if (!head.answer.count)
+	else if (!found)
 		rest();
 }
 
@@ -305,17 +380,18 @@ static void ask_for_nearest(struct asker *a, struct answer_record *head)
 
 static int take_item(void *context, int64_t id, const double *box)
 {
-	struct asker *a = context;
+	struct asked *asked = context;
 
-	if (a->item_count == a->item_room) {
-		a->item_room = a->item_room ? 2 * a->item_room : 1024;
-		a->items = realloc(a->items, a->item_room * sizeof(*a->items));
-		if (!a->items) {
+	if (asked->item_count == asked->item_room) {
+		asked->item_room = asked->item_room ? 2 * asked->item_room : 64;
+		asked->items = realloc(asked->items,
+				       asked->item_room * sizeof(struct item));
+		if (!asked->items) {
 			perror("realloc");
 			_exit(99);
 		}
 	}
-	struct item *item = &a->items[a->item_count++];
+	struct item *item = &asked->items[asked->item_count++];
 	item->id = id;
 	memcpy(&item->rect, box, sizeof(item->rect));
 	return 0;
@@ -329,10 +405,11 @@ static int take_neighbour(void *context, int64_t id, const double *box,
 }
 
 /* False when the answer is larger than any can be. */
-static bool pass_on(struct asker *a, const struct answer_record *head)
+static bool pass_on(struct asker *a, const struct asked *asked)
 {
 	struct stream *answers = &a->reader->answers;
-	uint64_t count = head->failed ? 0 : a->item_count;
+	const struct answer_record *head = &asked->head;
+	uint64_t count = head->failed ? 0 : asked->item_count;
 	uint64_t size = sizeof(*head) + count * sizeof(struct item);
 
 	if (size > answers->size / 2) {
@@ -344,11 +421,11 @@ static bool pass_on(struct asker *a, const struct answer_record *head)
 	struct answer_record *record = stream_room(answers, size);
 	*record = *head;
 	record->record.size = size;
-	record->record.version = head->failed ? atomic_load(&a->reader->floor)
-					      : head->answer.version;
+	record->record.version = version_of(asked);
 	record->item_count = count;
 	if (count)
-		memcpy(record->items, a->items, count * sizeof(struct item));
+		memcpy(record->items, asked->items,
+		       count * sizeof(struct item));
 	stream_put(answers);
 	return true;
 }

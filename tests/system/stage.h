@@ -27,7 +27,8 @@ enum {
 	 * pages may spread a request over several versions, which can't be
 	 * replayed, so there is a run for that with one change in each. */
 	CHANGES_MAX = 64,
-	NEAREST_MAX = 32, /* items that are asked for at most */
+	NEAREST_MAX = 32,  /* items that are asked for at most */
+	TOGETHER_MAX = 64, /* searches of a reader that are under way */
 	/* For an answer: on a busy machine, over a link that loses packets,
 	 * connecting alone may take more than the usual 10 s. */
 	STAGE_PATIENCE_MS = 60000,
@@ -90,6 +91,7 @@ struct stage {
 	unsigned writers, readers;
 	uint64_t items;
 	unsigned changes;
+	unsigned together; /* searches that a reader has under way, at most */
 	char address[128];
 	bool is_faulty; /* readers have links that tear, delay and break */
 

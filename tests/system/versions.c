@@ -134,6 +134,7 @@ static void make_stage(struct run *run)
 	stage->is_faulty = options->is_faulty;
 	stage->items = options->items;
 	stage->changes = (unsigned)options->changes;
+	stage->together = (unsigned)options->together;
 	stage->writers = (unsigned)options->writers;
 	snprintf(stage->address, sizeof(stage->address), "%s",
 		 run->serve.address);
