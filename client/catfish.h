@@ -133,14 +133,13 @@ struct catfish_options {
 	uint64_t cache_size;
 
 	/* Of the policies; what is 0 is as it is best left.  CATFISH: T, the
-	 * server's utilisation (0 to 1) above which it is busy, 0: 0.95; N, the
-	 * searches to back off by, 0: 8; and the interval of heartbeats that it
-	 * reckons with, 0: the server's.  ADAPTIVE: the part of all searches,
-	 * at most, that tries the path that seems the slower, 0: 1/1024.  Both:
-	 * the seed of their random numbers, 0: another for each connection. */
+	 * server's utilisation (0 to 1) above which it is busy, 0: 0.95; and N,
+	 * the searches to back off by, 0: 8.  ADAPTIVE: the part of all
+	 * searches, at most, that tries the path that seems the slower, 0:
+	 * 1/1024.  Both: the seed of their random numbers, 0: another for each
+	 * connection. */
 	double threshold;
 	uint32_t backoff;
-	uint32_t heartbeat_us;
 	double exploration;
 	uint64_t seed;
 };

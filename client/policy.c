@@ -40,9 +40,7 @@ int client_policy_init(struct catfish *c, const struct catfish_options *options)
 
 	p->options = (struct adaptive_options){
 		.seed = options->seed ? options->seed : random_entropy(),
-		.heartbeat_ns = options->heartbeat_us
-					? options->heartbeat_us * NS_PER_US
-					: c->server.heartbeat_ns,
+		.heartbeat_ns = c->server.heartbeat_ns,
 		.threshold = options->threshold,
 		.backoff = options->backoff,
 		.exploration = options->exploration,

@@ -90,7 +90,6 @@ int server_open_at(const char *address, const struct catfish_options *how,
 		.policy = CATFISH_POLICY_MESSAGING,
 		.threshold = how->threshold,
 		.backoff = how->backoff,
-		.heartbeat_us = how->heartbeat_us,
 		.exploration = how->exploration,
 		.seed = how->seed,
 	};
