@@ -334,6 +334,11 @@ static bool is_starving(const struct connection *c, uint64_t now_ns)
 	       now_ns > c->answer_since_ns + STARVE_NS;
 }
 
+static int refuse(void *answering, struct segment *segment)
+{
+	return server_check_ending(answering);
+}
+
 static int take_away(void *answering, struct segment *segment)
 {
 	return err_set(ERR_BUSY, "the answer took so long that its version had "
@@ -345,8 +350,28 @@ static void let_go(void *answering)
 {
 }
 
-/* The end of an answer whose pages were needed. */
+/* The end of an answer whose pages were needed, and of one that takes longer
+ * than a server that ends. */
 static const struct answer_ops taken_away = {.step = take_away, .end = let_go};
+static const struct answer_ops refused = {.step = refuse, .end = let_go};
+
+/* Ends an answer with the error that others end with, behind a segment that
+ * waits for room. */
+static enum connection_state cut_short(struct connection *c,
+				       const struct answer_ops *answer)
+{
+	end_answer(c);
+	c->answer = answer;
+	c->answering = c->server;
+	return CONNECTION_READY;
+}
+
+/* What was written is told in any case. */
+static bool is_too_long(const struct connection *c)
+{
+	return c->answer && c->answer != &job_answer && c->answer != &refused &&
+	       server_check_ending(c->server);
+}
 
 enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 {
@@ -359,15 +384,14 @@ enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 			 c->number, (unsigned)(most_ns / NS_PER_S));
 		return CONNECTION_ENDED;
 	}
+	if (is_too_long(c))
+		return cut_short(c, &refused);
 	if (!is_starving(c, now_ns))
 		return CONNECTION_WAITING;
 	log_warn("client %" PRIu64 ": an answer ended early, since the pages "
 		 "it held were needed for writing",
 		 c->number);
-	/* A segment that waits for room goes first. */
-	end_answer(c);
-	c->answer = &taken_away;
-	return CONNECTION_READY;
+	return cut_short(c, &taken_away);
 }
 
 enum connection_state connection_beat(struct connection *c,

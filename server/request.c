@@ -82,7 +82,8 @@ static int check(const struct connection *c, const struct wire_header *header)
 		return wire_check(c->request, (size_t)c->request_size);
 	if (header->flags)
 		return err_set(ERR_PROTOCOL, "a request has no flags");
-	return check_deadline(c, header);
+	int error = server_check_ending(c->server);
+	return error ? error : check_deadline(c, header);
 }
 
 /* Jobs are looked at by those who do them: whether a write that comes late is

@@ -18,6 +18,9 @@
 #include "server/worker.h"
 #include "server/writer.h"
 
+/* How long what was asked is still worked on. */
+#define DRAIN_WORK_NS (1 * NS_PER_S)
+
 static int init(struct server *server);
 static int start_thread(pthread_t *thread, bool *started, void *(*run)(void *),
 			struct server *server);
@@ -112,6 +115,7 @@ void server_run(struct server *server)
 
 void server_stop(struct server *server)
 {
+	server->refuse_from_ns = clock_now_ns() + DRAIN_WORK_NS;
 	server->draining = true;
 	stop_threads(server);
 	/* A successor that listened while links are open could acknowledge
@@ -147,6 +151,14 @@ void server_destroy(struct server *server)
 	if (server->base)
 		event_base_free(server->base);
 	free(server);
+}
+
+int server_check_ending(const struct server *server)
+{
+	if (!atomic_load_explicit(&server->draining, memory_order_acquire) ||
+	    clock_now_ns() < server->refuse_from_ns)
+		return 0;
+	return err_set(ERR_BUSY, "the server is about to end");
 }
 
 struct root server_root(const struct server *server)

@@ -87,6 +87,7 @@ struct server {
 	struct session_table sessions;
 
 	_Atomic bool draining;
+	_Atomic uint64_t refuse_from_ns; /* of server_check_ending() */
 	_Atomic unsigned clients;
 	_Atomic unsigned one_sided_clients;
 	_Atomic uint64_t one_sided_left_ns; /* when one last left; 0: never */
@@ -110,14 +111,20 @@ const char *server_address(const struct server *server, size_t i);
 void server_run(struct server *server);
 
 /* Drains: takes no more clients, finishes and answers what has been asked, and
- * ends all threads.  The tree stays, with every write that was acknowledged;
- * signals stay caught until server_destroy(). */
+ * ends all threads.  What it has not come to within a second is refused, and
+ * half a second later it waits for no client any more.  The tree stays, with
+ * every write that was acknowledged; signals stay caught until
+ * server_destroy(). */
 void server_stop(struct server *server);
 void server_destroy(struct server *server);
 
 /* The newest published version, and its number of items or one of a version
  * published at about the same time. */
 struct root server_root(const struct server *server);
+
+/* ERR_BUSY, which is for the client, once the server has been ending for so
+ * long that it begins nothing more.  For any thread. */
+int server_check_ending(const struct server *server);
 
 /* A client was accepted, or has gone. */
 void server_client_joined(struct server *server, bool one_sided);

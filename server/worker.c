@@ -70,8 +70,9 @@ static const struct timeval TICK = {.tv_usec = 250000};
  * at and whoever else wants this processor, maybe the client, may have it. */
 enum { ROUNDS_PER_LOOK = 16 };
 
-/* How long draining waits for clients to take their answers. */
-#define DRAIN_NS (10 * NS_PER_S)
+/* How long draining waits for clients to take their answers: with a tick, and
+ * what else there is to end, less than two seconds. */
+#define DRAIN_NS (3 * NS_PER_S / 2)
 
 static int init(struct worker *worker, struct server *server);
 static void fini(struct worker *worker);

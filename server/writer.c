@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/log.h"
 #include "rtree/rtree.h"
+#include "server/connection.h"
 #include "server/server.h"
 #include "server/session.h"
 #include "server/worker.h"
@@ -136,16 +137,22 @@ static int apply_run(struct rtree_batch *batch, struct run *run)
 	return 0;
 }
 
+static int check_in_time(const struct job *job)
+{
+	int error = server_check_ending(job->connection->server);
+
+	return error ? error : job_check_deadline(job);
+}
+
 /* Applies what is left of a job.  ERR_AGAIN as rtree.h says; other errors are
  * the job's own, and leave what was applied before. */
 static int apply_job(struct rtree_batch *batch, struct job *job)
 {
-	int late = job->position ? 0 : job_check_deadline(job);
-
 	if (job->is_repeated)
 		return 0;
-	if (late) {
-		job_fail(job, late);
+	int refusal = job->position ? 0 : check_in_time(job);
+	if (refusal) {
+		job_fail(job, refusal);
 		return 0;
 	}
 	for (; job->position < job->count; job->position++) {
@@ -198,6 +205,10 @@ static struct job *write_alone(struct server *server, struct job *job)
 		}
 		error = apply_job(batch, job);
 		rtree_batch_commit(batch, &job->written.version);
+		if (error && server_check_ending(server)) {
+			job_fail(job, ERR_BUSY);
+			break;
+		}
 		/* What a piece has replaced may be free at once. */
 		if (error && job->position == position)
 			wait_for_pages(server, rtree_retry_ns(server->tree));
@@ -222,7 +233,7 @@ static int try_import(struct server *server, struct job *job)
 	struct rtree_batch *batch;
 	uint64_t present = server_root(server).item_count;
 
-	int error = job_check_deadline(job);
+	int error = check_in_time(job);
 	if (!error)
 		error = load_check_mode(job->load, present);
 	if (!error)
