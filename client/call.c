@@ -30,6 +30,7 @@ static int64_t await_message(struct catfish *c);
 static int check_answer(struct catfish *c, size_t size,
 			struct wire_header *header);
 static int take_error(struct catfish *c, const struct wire_header *header);
+static int take_push_back(struct catfish *c, const struct wire_header *header);
 static int wait_more(const struct catfish *c, struct client_wait *wait);
 
 void *client_request_body(struct catfish *c)
@@ -50,6 +51,7 @@ int client_request(struct catfish *c, enum wire_operation operation,
 	assert(!c->more && body_size <= client_request_room(c));
 	c->error_applied = 0;
 	c->retry_us = 0;
+	c->push_back.came = false;
 	c->sent = false;
 	c->answer_timeout_ns = client_request_timeout_ns(c, operation);
 	wire_seal_request(c->request, operation, ++c->sequence, count, size,
@@ -111,6 +113,10 @@ int client_open_segment(struct catfish *c, const struct wire_header *header,
 	c->more = header->flags & WIRE_MORE;
 	if (header->flags & WIRE_ERROR)
 		return take_error(c, header);
+	if (header->flags & WIRE_PUSHED_BACK)
+		return take_push_back(c, header);
+	/* What was begun isn't left to the client any more. */
+	c->push_back.may_come = false;
 	int error =
 		wire_body(c->segment, fixed, fixed_size, entry_size, &first);
 	if (error)
@@ -259,6 +265,34 @@ static int take_error(struct catfish *c, const struct wire_header *header)
 	else
 		err_set(error, "%s", err_name(error));
 	return error == ERR_PROTOCOL ? client_lose(c, error) : error;
+}
+
+/* ERR_AGAIN: the search is to be made in another way. */
+static int take_push_back(struct catfish *c, const struct wire_header *header)
+{
+	struct client_push_back *push_back = &c->push_back;
+	struct wire_pushed_back wire;
+
+	int error = wire_body(c->segment, &wire, sizeof(wire), 0, NULL);
+	if (!error && (!push_back->may_come || c->more))
+		error = err_set(ERR_PROTOCOL, "a request was left to this "
+					      "client that can't be");
+	if (!error &&
+	    node_ref_birth(wire.root) != node_birth_kept(wire.version))
+		error = err_set(ERR_PROTOCOL,
+				"the root that is to be read is not that of "
+				"version %" PRIu64,
+				wire.version);
+	if (error)
+		return client_lose(c, error);
+	push_back->came = true;
+	push_back->root = (struct root){
+		.identity = wire.identity,
+		.version = wire.version,
+		.ref = wire.root,
+		.item_count = wire.item_count,
+	};
+	return ERR_AGAIN;
 }
 
 int client_lose(struct catfish *c, int error)

@@ -196,7 +196,8 @@ struct catfish_query {
 /* What an answer was and what it took.  An answer that was read by offloading
  * and came too late to be trusted is dropped, and the server is asked instead:
  * 'path' says by which path it really came, and the counts are of all that was
- * done. */
+ * done.  A server that too many wait for leaves a search that it was asked for,
+ * by a policy that has a choice, to the client, and says where to begin. */
 struct catfish_answer {
 	uint64_t identity; /* of the server's region: another at each start */
 	uint64_t version;  /* of the tree that this answers from */
@@ -211,6 +212,7 @@ struct catfish_answer {
 	uint64_t cached;	 /* found in the cache; of leaves, filters */
 	uint64_t retries;	 /* torn root records, read again */
 	uint64_t lease_expiries; /* answers dropped for their lease's end */
+	uint64_t pushed_back;	 /* times that the server left it to us */
 	uint64_t time_ns;	 /* of the call, 'found' included */
 };
 
@@ -526,9 +528,10 @@ struct catfish_stat {
 	uint64_t updates;
 	uint64_t deletes;
 	uint64_t loads;
-	uint64_t offloaded;  /* searches that clients answered themselves */
-	double utilisation;  /* of the worker threads, 0 to 1 */
-	uint32_t process_id; /* on the server's machine */
+	uint64_t offloaded;   /* searches that clients answered themselves */
+	uint64_t pushed_back; /* those that the server left to them */
+	double utilisation;   /* of the worker threads, 0 to 1 */
+	uint32_t process_id;  /* on the server's machine */
 };
 CATFISH_API int catfish_stat(struct catfish *server, struct catfish_stat *stat);
 

@@ -24,6 +24,13 @@
 #include "rtree/walk.h"
 #include "wire/message.h"
 
+/* A search that the server left to the client: the root to walk from. */
+struct client_push_back {
+	bool may_come; /* in answer to the request that is under way */
+	bool came;
+	struct root root;
+};
+
 /* Items of an answer that is not yet known to be right. */
 struct gathering {
 	struct catfish_item *items;
@@ -50,9 +57,10 @@ struct catfish {
 	uint64_t answer_timeout_ns;
 	uint64_t error_applied; /* of the last answer that was an error */
 	uint32_t retry_us;	/* the same; 0: not to be repeated */
-	bool sent;		/* the request may have reached the server */
-	bool more;		/* segments of its answer are to come */
-	size_t room;		/* for a request's body */
+	struct client_push_back push_back;
+	bool sent;   /* the request may have reached the server */
+	bool more;   /* segments of its answer are to come */
+	size_t room; /* for a request's body */
 	struct wire_header *request; /* and its body */
 	void *segment;		     /* the last message that came */
 

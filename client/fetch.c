@@ -96,6 +96,22 @@ void fetch_begin(struct client_fetch *f, struct catfish_answer *answer)
 		fetch_look_end(f);
 }
 
+void fetch_begin_from(struct client_fetch *f, struct catfish_answer *answer,
+		      const struct root *root, uint64_t asked_ns)
+{
+	f->answer = answer;
+	f->now->count = f->read_count = 0;
+	f->early->count = 0;
+	f->trusts_lease = false;
+	f->room = FABRIC_READS_MAX;
+	f->root = f->seen = *root;
+	f->is_guess = false;
+	f->right_guesses = 0;
+	f->asked_ns = asked_ns;
+	answer->identity = root->identity;
+	answer->version = root->version;
+}
+
 int fetch_root(struct client_fetch *f)
 {
 	struct catfish *c = f->c;

@@ -97,6 +97,11 @@ void fetch_destroy(struct client_fetch *f);
  * READ. */
 void fetch_begin(struct client_fetch *f, struct catfish_answer *answer);
 
+/* Begins with a root that a message told, instead of a guess and fetch_root():
+ * it was the newest at 'asked_ns', or later. */
+void fetch_begin_from(struct client_fetch *f, struct catfish_answer *answer,
+		      const struct root *root, uint64_t asked_ns);
+
 /* READs the root record and what is wanted.  If the guess was wrong,
  * f->is_guess is unset, f->root is another, and nothing is wanted.  ERR_AGAIN
  * when the record comes torn again and again. */

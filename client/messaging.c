@@ -9,8 +9,11 @@
 
 #include "base/err.h"
 #include "client/call.h"
+#include "client/offload.h"
 #include "client/search.h"
 
+static int ask(struct catfish *c, struct search *s);
+static int walk_instead(struct catfish *c, struct search *s, uint64_t asked_ns);
 static int send_query(struct catfish *c, const struct search *s);
 static int take_segment(struct catfish *c, struct search *s,
 			struct search_progress *so_far);
@@ -23,6 +26,35 @@ static int take_totals(struct catfish *c, struct search *s,
 		       const struct search_progress *so_far);
 
 int client_search_by_messaging(struct catfish *c, struct search *s)
+{
+	c->push_back.may_come = false;
+	return ask(c, s);
+}
+
+int client_search_by_messaging_or_walk(struct catfish *c, struct search *s,
+				       uint64_t asked_ns)
+{
+	c->push_back.may_come = true;
+	int error = ask(c, s);
+	c->push_back.may_come = false;
+	if (!error || !c->push_back.came)
+		return error;
+	error = walk_instead(c, s, asked_ns);
+	return error == ERR_AGAIN ? client_search_by_messaging(c, s) : error;
+}
+
+static int walk_instead(struct catfish *c, struct search *s, uint64_t asked_ns)
+{
+	const struct root *root = &c->push_back.root;
+
+	s->answer.pushed_back++;
+	s->answer.round_trips++;
+	int error = client_check_version(c, root->identity, root->version);
+	return error ? error
+		     : client_search_by_offload_from(c, s, root, asked_ns);
+}
+
+static int ask(struct catfish *c, struct search *s)
 {
 	struct search_progress so_far = {0};
 	int error = send_query(c, s);
@@ -39,6 +71,8 @@ static int send_query(struct catfish *c, const struct search *s)
 	struct wire_query query;
 
 	client_search_put_query(s, &query);
+	if (c->push_back.may_come)
+		query.flags |= WIRE_QUERY_MAY_PUSH_BACK;
 	memcpy(client_request_body(c), &query, sizeof(query));
 	return client_request(c, s->found ? WIRE_SEARCH : WIRE_COUNT,
 			      sizeof(query), 0);

@@ -52,6 +52,19 @@ int client_search_by_offload(struct catfish *c, struct search *s)
 	return 0;
 }
 
+int client_search_by_offload_from(struct catfish *c, struct search *s,
+				  const struct root *root, uint64_t asked_ns)
+{
+	s->gathered = &c->found;
+	int error = c->offload == CATFISH_OFFLOAD_MAPPED
+			    ? client_search_mapped_from(c, s, root)
+			    : client_search_by_copy_from(c, s, root, asked_ns);
+	if (error)
+		return error;
+	client_hand_out_offloaded(c, s);
+	return 0;
+}
+
 void client_hand_out_offloaded(struct catfish *c, struct search *s)
 {
 	client_note_offloaded(c, &s->answer);

@@ -17,7 +17,11 @@
  *		the server.  The horizon, loaded after everything else, has not
  *		passed the version; and the server is still alive.
  *
- * An answer that fails this is dropped and the server is asked instead. */
+ * An answer that fails this is dropped and the server is asked instead.
+ *
+ * Where the server was asked first and left the search to this client, the walk
+ * begins with the root that it named, which was the newest after the request
+ * had been posted: that is the time that counts for the lease then. */
 
 #include <stdint.h>
 
@@ -32,6 +36,11 @@ int client_prepare_offload(struct catfish *c, enum catfish_offload offload);
 /* Searches by the way that was chosen and hands out what was found.  ERR_AGAIN
  * when no answer could be vouched for. */
 int client_search_by_offload(struct catfish *c, struct search *s);
+
+/* The same in the version of this root, which was the newest at 'asked_ns' or
+ * later. */
+int client_search_by_offload_from(struct catfish *c, struct search *s,
+				  const struct root *root, uint64_t asked_ns);
 
 /* Searches several times by READs and with one walk through their lists: all
  * are answered from one version, or none is.  What they took together is told
@@ -51,6 +60,10 @@ void client_report_offloaded(struct catfish *c);
  * can't. */
 int client_search_by_copy(struct catfish *c, struct search *s);
 int client_search_mapped(struct catfish *c, struct search *s);
+int client_search_by_copy_from(struct catfish *c, struct search *s,
+			       const struct root *root, uint64_t asked_ns);
+int client_search_mapped_from(struct catfish *c, struct search *s,
+			      const struct root *root);
 
 /* Walks a version of the mapped region, and again if that can't be vouched for.
  * The walk starts from the root that it is given; its ERR_DAMAGED counts only

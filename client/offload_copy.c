@@ -36,6 +36,8 @@ struct client_group {
 
 static int run(struct group *g, struct catfish_answer *answer);
 static int search(struct group *g);
+static int walk_from_root(struct group *g);
+static int walk_to_end(struct group *g);
 static int begin_walks(struct group *g);
 static void end_walks(struct group *g);
 static bool wants_none(const struct group *g);
@@ -65,6 +67,24 @@ int client_search_by_copy(struct catfish *c, struct search *s)
 	g.count = 1;
 	prepare(&w, c, s);
 	return run(&g, &s->answer);
+}
+
+int client_search_by_copy_from(struct catfish *c, struct search *s,
+			       const struct root *root, uint64_t asked_ns)
+{
+	struct copying w;
+	struct group g;
+
+	g.f = c->fetch;
+	g.all = &w;
+	g.count = 1;
+	prepare(&w, c, s);
+	fetch_begin_from(g.f, &s->answer, root, asked_ns);
+	int error = walk_from_root(&g);
+	if (!error)
+		error = walk_to_end(&g);
+	end_walks(&g);
+	return fetch_end(g.f, error);
 }
 
 int client_search_group_by_copy(struct catfish *c, struct search *const *all,
@@ -113,11 +133,23 @@ static int search(struct group *g)
 
 	if (!error)
 		error = fetch_root(f);
-	if (!error && !f->is_guess) {
-		error = begin_walks(g);
-		if (!error)
-			error = fetch_nodes(f);
-	}
+	if (!error && !f->is_guess)
+		error = walk_from_root(g);
+	return error ? error : walk_to_end(g);
+}
+
+static int walk_from_root(struct group *g)
+{
+	int error = begin_walks(g);
+
+	return error ? error : fetch_nodes(g->f);
+}
+
+static int walk_to_end(struct group *g)
+{
+	struct client_fetch *f = g->f;
+	int error = 0;
+
 	while (!error && f->now->count) {
 		error = feed_list(g);
 		if (error || wants_none(g))

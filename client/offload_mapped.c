@@ -31,6 +31,9 @@ static walk_found gather_leaf;
 static int try_again(struct catfish *c, struct catfish_answer *answer,
 		     client_mapped_walk *walk, void *context);
 static int vouch(struct catfish *c, const struct root *root);
+static inline __attribute__((always_inline)) int
+walk_version(struct catfish *c, struct catfish_answer *answer,
+	     const struct root *root, client_mapped_walk *walk, void *context);
 
 /* Once for each walk: the compiler then knows which it is. */
 static inline __attribute__((always_inline)) int
@@ -55,6 +58,16 @@ int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
 	return error != ERR_AGAIN ? error : try_again(c, answer, walk, context);
 }
 
+int client_search_mapped_from(struct catfish *c, struct search *s,
+			      const struct root *root)
+{
+	struct errand errand = {c, s};
+
+	int error = walk_version(c, &s->answer, root, search_mapped, &errand);
+	s->answer.lease_expiries += error == ERR_AGAIN;
+	return error;
+}
+
 /* After a first try that failed. */
 static int try_again(struct catfish *c, struct catfish_answer *answer,
 		     client_mapped_walk *walk, void *context)
@@ -76,17 +89,22 @@ static inline int try_mapped(struct catfish *c, struct catfish_answer *answer,
 
 	root_load(c->region, &root);
 	int error = client_check_version(c, root.identity, root.version);
-	if (error)
-		return error;
+	return error ? error : walk_version(c, answer, &root, walk, context);
+}
+
+static inline int walk_version(struct catfish *c, struct catfish_answer *answer,
+			       const struct root *root,
+			       client_mapped_walk *walk, void *context)
+{
 	answer->identity = c->server.identity;
-	answer->version = root.version;
+	answer->version = root->version;
 
 	/* A node that can't be right is no damage if its page was reused
 	 * meanwhile, so that is found out first. */
-	int walk_error = walk(context, &root);
+	int walk_error = walk(context, root);
 	if (walk_error && walk_error != ERR_DAMAGED)
 		return walk_error;
-	error = vouch(c, &root);
+	int error = vouch(c, root);
 	return error ? error : walk_error;
 }
 

@@ -83,6 +83,14 @@ static inline bool client_always_offloads(struct client_policy *policy)
 	return true;
 }
 
+/* Whether the server may leave a search to this client that it was to make:
+ * where there is a choice, which always knows when it was made then. */
+static inline bool client_may_walk(const struct client_policy *policy)
+{
+	return policy->can_offload &&
+	       policy->policy != CATFISH_POLICY_MESSAGING;
+}
+
 /* That search is over. */
 void client_chosen(struct catfish *c, const struct client_choice *choice);
 

@@ -191,6 +191,9 @@ static int choose_and_search(struct catfish *c, struct search *s,
 	client_choose(c, client_expect_leaves(c, &s->box), now_ns, &choice);
 	if (choice.path == ADAPTIVE_OFFLOAD)
 		error = client_search_by_offload(c, s);
+	else if (client_may_walk(&c->policy))
+		error = client_search_by_messaging_or_walk(c, s,
+							   choice.begun_ns);
 	if (error == ERR_AGAIN)
 		error = client_search_by_messaging(c, s);
 	/* What failed says nothing of how long a search takes. */

@@ -45,6 +45,13 @@ void client_meter_end(const struct catfish *c, const struct client_meter *meter,
 /* Lets the server search. */
 int client_search_by_messaging(struct catfish *c, struct search *s);
 
+/* The same, unless too many others wait for the server: then the search is made
+ * here, from the root that it names, and if that takes too long to be vouched
+ * for the server is asked once more, to do it itself.  'asked_ns' is the time,
+ * or an earlier one, which what is read counts from. */
+int client_search_by_messaging_or_walk(struct catfish *c, struct search *s,
+				       uint64_t asked_ns);
+
 /* Its parts, for answers that are received otherwise: what 's' asks for as a
  * body in wire format, and one segment of the answer, of which c->more says
  * whether another follows. */

@@ -122,6 +122,7 @@ static void translate(const struct catfish *c, const struct wire_stat *wire,
 		.deletes = wire->requests[WIRE_DELETE],
 		.loads = wire->requests[WIRE_LOAD_COMMIT],
 		.offloaded = wire->offloaded,
+		.pushed_back = wire->pushed_back,
 		.utilisation = (double)wire->utilisation_ppm / 1e6,
 		.process_id = c->server.process_id,
 	};

@@ -87,6 +87,7 @@ static void put_server(struct server *server, struct wire_stat *to)
 	to->threads = server->options.threads;
 	workers_see_reports(server);
 	to->offloaded = server->offloaded;
+	to->pushed_back = server->pushed_back;
 	to->utilisation_ppm = server->utilisation_ppm;
 	for (unsigned i = 0; i < server->options.threads; i++)
 		for (int kind = 0; kind < WIRE_KINDS; kind++)

@@ -30,6 +30,7 @@
 
 enum {
 	SOCKET_MODE_DEFAULT = 0600,
+	PUSH_BACK_DEFAULT = 64,
 	THREADS_MAX = 1024,
 };
 
@@ -58,6 +59,10 @@ static const char usage[] =
 	"  --spin TIME         for which threads look for more requests before "
 	"they sleep\n"
 	"                      [50us; 0: they sleep at once]\n"
+	"  --push-back N       clients that wait for a thread, from which on it "
+	"leaves\n"
+	"                      searches to clients that can read its memory [64; "
+	"1000: never]\n"
 	"  --max-clients N     connected at a time [1000]\n"
 	"  --max-memory-per-client SIZE\n"
 	"                      of rings and requests; a client that wants more is "
@@ -88,6 +93,7 @@ enum option_id {
 	OPTION_LEASE,
 	OPTION_HEARTBEAT,
 	OPTION_SPIN,
+	OPTION_PUSH_BACK,
 	OPTION_MAX_CLIENTS,
 	OPTION_MAX_MEMORY,
 	OPTION_SOCKET_MODE,
@@ -108,6 +114,7 @@ static const struct option long_options[] = {
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
 	{"spin", required_argument, NULL, OPTION_SPIN},
+	{"push-back", required_argument, NULL, OPTION_PUSH_BACK},
 	{"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
 	{"max-memory-per-client", required_argument, NULL, OPTION_MAX_MEMORY},
 	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
@@ -175,6 +182,7 @@ static void set_defaults(struct options *options)
 				.socket_mode = SOCKET_MODE_DEFAULT,
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
 				.spin_ns = SPIN_DEFAULT_NS,
+				.push_back = PUSH_BACK_DEFAULT,
 				.max_clients = CLIENTS_MAX,
 				.memory_per_client = CLIENT_MEMORY_DEFAULT,
 			},
@@ -223,13 +231,15 @@ static int read_time(const char *text, uint64_t min, uint64_t max,
 	return error;
 }
 
-static int read_number(const char *text, unsigned max, unsigned *number)
+static int read_number(const char *text, unsigned min, unsigned max,
+		       unsigned *number)
 {
 	uint64_t value;
 
 	int error = parse_uint64(text, &value);
-	if (!error && (value < 1 || value > max))
-		error = err_set(ERR_USAGE, "%s is not from 1 to %u", text, max);
+	if (!error && (value < min || value > max))
+		error = err_set(ERR_USAGE, "%s is not from %u to %u", text, min,
+				max);
 	if (!error)
 		*number = (unsigned)value;
 	return error;
@@ -318,7 +328,7 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_MEMORY:
 		return read_memory(value, &options->tree.size);
 	case OPTION_THREADS:
-		return read_number(value, THREADS_MAX, &server->threads);
+		return read_number(value, 1, THREADS_MAX, &server->threads);
 	case OPTION_LEASE:
 		return read_time(value, LEASE_MIN_NS, LEASE_MAX_NS,
 				 &options->tree.lease_ns);
@@ -328,7 +338,9 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_SPIN:
 		return read_time(value, 0, SPIN_MAX_NS, &server->spin_ns);
 	case OPTION_MAX_CLIENTS:
-		return read_number(value, CLIENTS_MAX, &server->max_clients);
+		return read_number(value, 1, CLIENTS_MAX, &server->max_clients);
+	case OPTION_PUSH_BACK:
+		return read_number(value, 0, CLIENTS_MAX, &server->push_back);
 	case OPTION_MAX_MEMORY:
 		return read_client_memory(value, &server->memory_per_client);
 	case OPTION_SOCKET_MODE:

@@ -12,6 +12,7 @@
 #include "server/heartbeat.h"
 #include "server/server.h"
 #include "server/session.h"
+#include "server/worker.h"
 
 /* Starts to do what the connection's request asks for.  Any error is the
  * client's answer, and nothing was done then. */
@@ -172,6 +173,32 @@ static int heartbeat(struct connection *c, const struct wire_header *header)
 
 /* --- Searches ----------------------------------------------------------- */
 
+static bool must_push_back(const struct connection *c,
+			   const struct wire_query *query)
+{
+	return query->flags & WIRE_QUERY_MAY_PUSH_BACK && c->one_sided &&
+	       worker_waiting(c->worker) >= c->server->options.push_back;
+}
+
+/* Leaves a search that was begun to the client.  What it reads stays where it
+ * is without the pin: the lease counts from when it asked. */
+static void push_back(struct connection *c, const struct wire_header *header)
+{
+	const struct root root = c->search.pin.root;
+
+	search_answer.end(&c->search);
+	c->server->pushed_back++;
+	struct wire_pushed_back *to = segment_begin(&c->segment, sizeof(*to));
+	*to = (struct wire_pushed_back){
+		.identity = root.identity,
+		.version = root.version,
+		.root = root.ref,
+		.item_count = root.item_count,
+	};
+	segment_seal(&c->segment, header->operation, WIRE_PUSHED_BACK,
+		     header->sequence);
+}
+
 static int begin_search(struct connection *c, const struct wire_header *header,
 			bool count_only)
 {
@@ -181,10 +208,14 @@ static int begin_search(struct connection *c, const struct wire_header *header,
 	if (!error)
 		error = search_begin(&c->search, c->server->tree, &query,
 				     count_only);
-	if (!error)
+	if (error)
+		return error;
+	if (must_push_back(c, &query))
+		push_back(c, header);
+	else
 		connection_answer(c, header->operation, header->sequence,
 				  &search_answer, &c->search);
-	return error;
+	return 0;
 }
 
 static int search(struct connection *c, const struct wire_header *header)

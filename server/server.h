@@ -41,6 +41,9 @@ struct server_options {
 	uint64_t spin_ns;     /* before a worker sleeps; 0: it sleeps at once */
 	unsigned max_clients; /* at most CLIENTS_MAX */
 	uint64_t memory_per_client; /* bytes at most; see connection_memory() */
+	/* Clients that wait for the same thread, from which on searches are
+	 * left to clients that can read the region; CLIENTS_MAX: never. */
+	unsigned push_back;
 };
 
 /* What the region file has, when there is one. */
@@ -93,6 +96,7 @@ struct server {
 	_Atomic uint64_t one_sided_left_ns; /* when one last left; 0: never */
 	_Atomic uint64_t connections;	    /* so far: numbers them */
 	_Atomic uint64_t offloaded;	    /* searches, as clients say */
+	_Atomic uint64_t pushed_back;	    /* searches and counts */
 	_Atomic uint32_t utilisation_ppm;
 	_Atomic uint32_t transmit_ppm; /* or WIRE_TRANSMIT_UNKNOWN */
 	/* Since when the writer waits for pages; 0: it doesn't. */

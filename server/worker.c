@@ -244,6 +244,11 @@ unsigned workers_queued(const struct server *server)
 
 /* --- The worker's own thread -------------------------------------------- */
 
+unsigned worker_waiting(const struct worker *worker)
+{
+	return worker->turn_count;
+}
+
 void worker_count_request(struct worker *worker, enum wire_operation operation)
 {
 	atomic_fetch_add_explicit(&worker->requests[operation], 1,

@@ -48,7 +48,9 @@ uint64_t workers_busy_ns(const struct server *server, uint64_t now_ns);
 /* Connections that wait for a turn.  For any thread. */
 unsigned workers_queued(const struct server *server);
 
-/* For the worker's own thread. */
+/* For the worker's own thread: connections that wait for a turn of this one;
+ * and counting requests. */
+unsigned worker_waiting(const struct worker *worker);
 void worker_count_request(struct worker *worker, enum wire_operation operation);
 
 #endif

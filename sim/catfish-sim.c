@@ -146,12 +146,13 @@ static void report(const struct run *run, const struct model *model,
 	       (double)r.inserts / seconds, r.mean_ns / 1e3, r.p50_ns / 1e3,
 	       r.p99_ns / 1e3);
 	double searches = r.searches ? (double)r.searches : 1;
-	printf(",\"offloaded\":%.4f,\"explored\":%.5f,\"utilisation\":%.4f"
+	printf(",\"offloaded\":%.4f,\"explored\":%.5f,\"pushed_back\":%.4f"
+	       ",\"utilisation\":%.4f"
 	       ",\"link_load\":%.4f,\"round_trips\":%.4f,\"read_bytes\":%.1f"
 	       ",\"events\":%" PRIu64 "}\n",
 	       (double)r.offloaded / searches, (double)r.explored / searches,
-	       r.utilisation, r.link_load, r.round_trips, r.read_bytes,
-	       r.events);
+	       (double)r.pushed_back / searches, r.utilisation, r.link_load,
+	       r.round_trips, r.read_bytes, r.events);
 }
 
 /* --- The command line --------------------------------------------------- */

@@ -31,6 +31,7 @@ enum stage {
 	STAGE_SERVED,	  /* a worker's end with its request */
 	STAGE_WRITTEN,	  /* the writer's end with its insert */
 	STAGE_AT_CLIENT,  /* the answer's arrival */
+	STAGE_WAS_LEFT,	  /* to make what the server left to it */
 };
 
 struct client {
@@ -42,6 +43,8 @@ struct client {
 
 	/* The search under way. */
 	enum adaptive_path path;
+	bool walks;    /* the tree itself */
+	bool was_left; /* the search, that it had asked for */
 	const struct cost *cost;
 	struct adaptive_query query;
 	double rest_reads, rest_bytes; /* of this list of READs */
@@ -78,6 +81,7 @@ struct model {
 	double now_ns;
 
 	struct station *workers; /* 'threads' of them */
+	uint32_t *waiting_for;	 /* each: clients, that it works for or not */
 	struct station writer, in, out;
 	double cores[CORES_MAX]; /* when each is free */
 	struct station *hosts;	 /* the clients' links: in, out of each */
@@ -105,14 +109,17 @@ static void begin(struct model *m, uint32_t i);
 static void hear(struct model *m, uint32_t i);
 static void predict(const struct model *m, struct client *c);
 static void send_request(struct model *m, uint32_t i);
-static void plan_reads(struct model *m, uint32_t i);
+static double choose_ns(const struct model *m);
+static void walk(struct model *m, uint32_t i, double busy_ns);
+static void plan_reads(struct model *m, uint32_t i, double busy_ns);
 static void send_reads(struct model *m, uint32_t i, double from_ns);
-static void search_mapped(struct model *m, uint32_t i);
+static void search_mapped(struct model *m, uint32_t i, double busy_ns);
 static void arrive_at_server(struct model *m, uint32_t i);
 static void leave_worker(struct model *m, uint32_t i);
 static void answer(struct model *m, uint32_t i, double bytes);
 static void arrive_at_client(struct model *m, uint32_t i);
 static void take_reads(struct model *m, uint32_t i);
+static void read_on(struct model *m, uint32_t i, double from_ns);
 static void finish(struct model *m, struct client *c);
 static void beat(struct model *m);
 
@@ -147,6 +154,7 @@ void model_destroy(struct model *m)
 	schedule_destroy(m->schedule);
 	free(m->clients);
 	free(m->workers);
+	free(m->waiting_for);
 	free(m->hosts);
 	free(m->host_cores);
 	free(m->waiting);
@@ -167,11 +175,12 @@ static int prepare(struct model *m)
 	m->schedule = schedule_create(clients);
 	m->clients = calloc(clients, sizeof(*m->clients));
 	m->workers = calloc((size_t)m->p.threads, sizeof(*m->workers));
+	m->waiting_for = calloc((size_t)m->p.threads, sizeof(*m->waiting_for));
 	m->hosts = calloc(hosts, 2 * sizeof(*m->hosts));
 	m->host_cores = calloc(hosts, (size_t)m->p.host_cores * sizeof(double));
 	m->waiting = calloc(hosts, sizeof(*m->waiting));
-	if (!m->schedule || !m->clients || !m->workers || !m->hosts ||
-	    !m->host_cores || !m->waiting)
+	if (!m->schedule || !m->clients || !m->workers || !m->waiting_for ||
+	    !m->hosts || !m->host_cores || !m->waiting)
 		return err_set(ERR_NO_MEMORY, "no memory for %u clients",
 			       clients);
 	m->beats[0].heartbeat.link_load = m->p.link_gbps > 0 ? 0 : -1;
@@ -370,6 +379,10 @@ static void go_on(struct model *m, uint32_t i)
 	case STAGE_AT_CLIENT:
 		arrive_at_client(m, i);
 		break;
+	case STAGE_WAS_LEFT:
+		c->walks = true;
+		walk(m, i, 0);
+		break;
 	}
 }
 
@@ -427,6 +440,7 @@ static void begin(struct model *m, uint32_t i)
 	struct client *c = &m->clients[i];
 	struct adaptive_reason reason;
 
+	c->walks = c->was_left = false;
 	c->inserts = m->options.inserts > 0 &&
 		     random_unit(&c->random) < m->options.inserts;
 	if (c->inserts) {
@@ -441,12 +455,20 @@ static void begin(struct model *m, uint32_t i)
 	c->path = adaptive_choose(&c->controller, (uint64_t)m->now_ns,
 				  &c->query, &reason);
 	m->result.explored += reason.why == ADAPTIVE_EXPLORES;
-	if (c->path == ADAPTIVE_MESSAGING)
-		send_request(m, i);
-	else if (m->p.mapped > 0)
-		search_mapped(m, i);
+	c->walks = c->path == ADAPTIVE_OFFLOAD;
+	if (c->walks)
+		walk(m, i, choose_ns(m));
 	else
-		plan_reads(m, i);
+		send_request(m, i);
+}
+
+/* After so much time of its processor for something else. */
+static void walk(struct model *m, uint32_t i, double busy_ns)
+{
+	if (m->p.mapped > 0)
+		search_mapped(m, i, busy_ns);
+	else
+		plan_reads(m, i, busy_ns);
 }
 
 /* What the client knows before it searches: with the inner nodes, all but
@@ -485,13 +507,13 @@ static void send_request(struct model *m, uint32_t i)
 	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
 }
 
-static void search_mapped(struct model *m, uint32_t i)
+static void search_mapped(struct model *m, uint32_t i, double busy_ns)
 {
 	const struct cost *cost = m->clients[i].cost;
 
 	wait_for(m, i, STAGE_DONE,
 		 compute(m, i, m->now_ns,
-			 choose_ns(m) + m->p.client_search_ns +
+			 busy_ns + m->p.client_search_ns +
 				 cost->nodes * m->p.client_node_ns +
 				 cost->items * m->p.client_item_ns));
 }
@@ -506,7 +528,7 @@ static bool is_stale(struct client *c, double inserts)
 
 /* The lists of READs: the root record with all leaves that are wanted, and then
  * one for each level that the cache was wrong about; or one for each level. */
-static void plan_reads(struct model *m, uint32_t i)
+static void plan_reads(struct model *m, uint32_t i, double busy_ns)
 {
 	struct client *c = &m->clients[i];
 	const struct cost *cost = c->cost;
@@ -541,13 +563,17 @@ static void plan_reads(struct model *m, uint32_t i)
 		c->rest_bytes += cost->filtered_bytes;
 		break;
 	}
+	/* The root was told with the search. */
+	if (c->was_left) {
+		c->rest_reads -= 1;
+		c->rest_bytes -= sizeof(struct root_record);
+	}
 	/* The root changes with each insert. */
 	if (m->options.cache != MODEL_CACHE_NONE && inserts > 0)
 		for (unsigned level = 0; level < inner_levels; level++)
 			c->lists += !level || is_stale(c, inserts);
-	send_reads(
-		m, i,
-		compute(m, i, m->now_ns, choose_ns(m) + m->p.client_search_ns));
+	read_on(m, i,
+		compute(m, i, m->now_ns, busy_ns + m->p.client_search_ns));
 }
 
 /* READs of the list that go together: as many as may be under way. */
@@ -569,11 +595,18 @@ static void send_reads(struct model *m, uint32_t i, double from_ns)
 	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
 }
 
+/* Whether the server may leave it its search. */
+static bool may_walk(const struct model *m, const struct client *c)
+{
+	return !c->inserts && m->p.offload > 0 &&
+	       m->options.controller.policy != ADAPTIVE_POLICY_MESSAGING;
+}
+
 static void arrive_at_server(struct model *m, uint32_t i)
 {
 	struct client *c = &m->clients[i];
 
-	if (c->path == ADAPTIVE_OFFLOAD) {
+	if (c->walks) {
 		double reads = window(m, c);
 		double bytes = c->rest_bytes * reads / c->rest_reads;
 		double in =
@@ -587,9 +620,13 @@ static void arrive_at_server(struct model *m, uint32_t i)
 	double in = cross_server(
 		m, &m->in, m->now_ns,
 		sizeof(struct wire_header) + sizeof(struct wire_query), 1);
-	struct station *worker = &m->workers[i % (uint32_t)m->p.threads];
+	uint32_t number = i % (uint32_t)m->p.threads;
+	struct station *worker = &m->workers[number];
 	double service = m->p.message_ns;
-	if (!c->inserts)
+	c->was_left =
+		may_walk(m, c) && m->waiting_for[number] >= m->p.push_back;
+	m->waiting_for[number]++;
+	if (!c->inserts && !c->was_left)
 		service += c->cost->nodes * m->p.node_ns +
 			   c->cost->items * m->p.item_ns;
 	if (worker->free_ns <= in)
@@ -601,7 +638,12 @@ static void leave_worker(struct model *m, uint32_t i)
 {
 	const struct client *c = &m->clients[i];
 
-	if (c->inserts)
+	m->waiting_for[i % (uint32_t)m->p.threads]--;
+	if (c->was_left)
+		answer(m, i,
+		       sizeof(struct wire_header) +
+			       sizeof(struct wire_pushed_back));
+	else if (c->inserts)
 		wait_for(m, i, STAGE_WRITTEN,
 			 station_serve(&m->writer, m->now_ns, m->p.insert_ns));
 	else
@@ -622,13 +664,13 @@ static void arrive_at_client(struct model *m, uint32_t i)
 {
 	struct client *c = &m->clients[i];
 
-	if (c->path == ADAPTIVE_OFFLOAD) {
+	if (c->walks) {
 		take_reads(m, i);
 		return;
 	}
 	double in = cross_host(m, i, true, m->now_ns, c->rest_bytes, 1);
-	double items = c->inserts ? 0 : c->cost->items;
-	wait_for(m, i, STAGE_DONE,
+	double items = c->inserts || c->was_left ? 0 : c->cost->items;
+	wait_for(m, i, c->was_left ? STAGE_WAS_LEFT : STAGE_DONE,
 		 compute(m, i, in + m->p.client_wake_ns,
 			 m->p.client_message_ns / 2 +
 				 items * m->p.client_item_ns));
@@ -643,17 +685,25 @@ static void take_reads(struct model *m, uint32_t i)
 
 	c->rest_reads -= reads;
 	c->rest_bytes -= bytes;
+	read_on(m, i, in);
+}
+
+/* With the next of its READs, or without. */
+static void read_on(struct model *m, uint32_t i, double from_ns)
+{
+	struct client *c = &m->clients[i];
+
 	if (c->rest_reads < 1 && c->lists) {
 		c->lists--;
 		c->rest_bytes = c->list_bytes;
 		c->rest_reads = ceil(c->list_bytes / RTREE_PAGE_SIZE);
 	}
 	if (c->rest_reads >= 1) {
-		send_reads(m, i, in);
+		send_reads(m, i, from_ns);
 		return;
 	}
 	wait_for(m, i, STAGE_DONE,
-		 compute(m, i, in + m->p.client_wake_ns,
+		 compute(m, i, from_ns + m->p.client_wake_ns,
 			 c->cost->nodes * m->p.client_node_ns +
 				 c->cost->items * m->p.client_item_ns));
 }
@@ -667,7 +717,8 @@ static void finish(struct model *m, struct client *c)
 		return;
 	}
 	m->result.searches++;
-	m->result.offloaded += c->path == ADAPTIVE_OFFLOAD;
+	m->result.offloaded += c->walks;
+	m->result.pushed_back += c->was_left;
 	histogram_add(&m->latency, latency_ns);
 	adaptive_completed(&c->controller, c->path, &c->query, latency_ns);
 }

@@ -53,7 +53,7 @@ int model_change(struct model *model, const char *text);
 /* What happened since the last call of model_reset(). */
 struct model_result {
 	double time_ns;
-	uint64_t searches, offloaded, explored, inserts;
+	uint64_t searches, offloaded, explored, pushed_back, inserts;
 	double mean_ns, p50_ns, p99_ns; /* of a search; 0 when there was none */
 	double utilisation;		/* of the workers */
 	double link_load;		/* of the server's link, outwards */

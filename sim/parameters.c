@@ -31,6 +31,7 @@ static const struct parameter {
 	PARAMETER(node_ns, 0, MOST),
 	PARAMETER(item_ns, 0, MOST),
 	PARAMETER(wake_ns, 0, MOST),
+	PARAMETER(push_back, 0, MOST),
 	PARAMETER(insert_ns, 0, MOST),
 	PARAMETER(heartbeat_ns, 1000, MOST),
 	PARAMETER(heartbeat_cpu_ns, 0, MOST),

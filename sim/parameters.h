@@ -16,6 +16,8 @@ struct parameters {
 	double node_ns;	     /* for each node that it visits */
 	double item_ns;	     /* for each item that it answers */
 	double wake_ns;	     /* until a worker that sleeps has woken up */
+	double push_back;    /* clients that wait for one, from which on it
+				leaves searches to those that can read */
 	double insert_ns;    /* of the one writer, for each insert */
 	double heartbeat_ns; /* between two heartbeats */
 	double heartbeat_cpu_ns; /* of a worker, for each that it sends */

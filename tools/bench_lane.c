@@ -61,6 +61,7 @@ void bench_tally_add(struct bench_tally *tally, const struct bench_tally *from)
 	tally->unsent += from->unsent;
 	tally->hits += from->hits;
 	tally->by_messaging += from->by_messaging;
+	tally->pushed_back += from->pushed_back;
 	for (int i = 0; i < 2; i++)
 		tally->path_ns[i] += from->path_ns[i];
 	tally->round_trips += from->round_trips;
@@ -308,6 +309,7 @@ static void record_search(struct bench_tally *tally,
 {
 	tally->hits += answer->count;
 	tally->by_messaging += answer->path == CATFISH_PATH_MESSAGING;
+	tally->pushed_back += answer->pushed_back;
 	tally->path_ns[answer->path] += answer->time_ns;
 	tally->round_trips += answer->round_trips;
 	tally->reads += answer->reads;

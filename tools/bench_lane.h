@@ -33,6 +33,7 @@ struct bench_tally {
 	uint64_t unsent; /* open loop: due, and not begun by the end */
 	uint64_t hits;
 	uint64_t by_messaging; /* searches */
+	uint64_t pushed_back;  /* that the server left to the client */
 	uint64_t path_ns[2];   /* that searches took, by enum catfish_path */
 	uint64_t round_trips;  /* of searches, as what follows */
 	uint64_t reads;

@@ -364,6 +364,7 @@ static void add_costs(struct fields *fields, const struct bench_result *result)
 
 	add_figure(fields, "messaging_share",
 		   per_search(tally, tally->by_messaging));
+	add_count(fields, "pushed_back", tally->pushed_back);
 	add_count(fields, "hits", tally->hits);
 	add_figure(fields, "round_trips_per_search",
 		   per_search(tally, tally->round_trips));
@@ -502,11 +503,12 @@ static void print_reasons(FILE *to, const struct bench_result *result)
 	}
 	fprintf(to,
 		"%s: %s of the searches by messaging, in %s us (%s predicted); "
-		"the others in %s us (%s predicted); at last since %s\n",
+		"the others in %s us (%s predicted); %" PRIu64
+		" left to the client; at last since %s\n",
 		policy_name(result->policy),
 		two_digits(share, per_search(tally, tally->by_messaging)),
 		measured[0], predicted[0], measured[1], predicted[1],
-		result->reason ? result->reason : "-");
+		tally->pushed_back, result->reason ? result->reason : "-");
 }
 
 static void print_table(FILE *to, const struct bench_options *options,

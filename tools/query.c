@@ -612,6 +612,7 @@ static void explain(const struct search *search,
 	explain_number("read_bytes", answer->read_bytes);
 	explain_number("retries", answer->retries);
 	explain_number("lease_expiries", answer->lease_expiries);
+	explain_number("pushed_back", answer->pushed_back);
 	fprintf(stderr, "microseconds: %.1f\n",
 		(double)(answer->time_ns - search->shown_ns) / 1e3);
 }

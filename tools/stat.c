@@ -197,6 +197,7 @@ static void show_requests(const struct catfish_stat *stat)
 	show_number("  update", stat->updates);
 	show_number("  delete", stat->deletes);
 	show_number("  load", stat->loads);
+	show_number("  pushed back", stat->pushed_back);
 }
 
 static void show_text(const struct catfish_stat *stat)
@@ -250,6 +251,7 @@ static void put_requests(const struct catfish_stat *stat)
 	put_number("update", stat->updates);
 	put_number("delete", stat->deletes);
 	put_number("load", stat->loads);
+	put_number("pushed_back", stat->pushed_back);
 	printf("},\"offload\":{\"search\":%" PRIu64 "}}", stat->offloaded);
 }
 

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 
-enum { KNOWN_FLAGS = WIRE_ANSWER | WIRE_MORE | WIRE_ERROR };
+enum { KNOWN_FLAGS = WIRE_ANSWER | WIRE_MORE | WIRE_ERROR | WIRE_PUSHED_BACK };
 
 static void seal(struct wire_header *header, struct wire_header as);
 static uint64_t checksum_of(const struct wire_header *header,

@@ -20,7 +20,7 @@
 #include "base/rect.h"
 
 enum {
-	WIRE_VERSION = 2,
+	WIRE_VERSION = 3,
 	WIRE_MAGIC = 0x68736663, /* "cfsh" */
 };
 
@@ -49,6 +49,8 @@ enum wire_flags {
 	WIRE_ANSWER = 1 << 0,
 	WIRE_MORE = 1 << 1,  /* further segments of this answer follow */
 	WIRE_ERROR = 1 << 2, /* the body is a struct wire_error */
+	/* The search is the client's to make; a struct wire_pushed_back. */
+	WIRE_PUSHED_BACK = 1 << 3,
 };
 
 struct wire_header {
@@ -101,7 +103,20 @@ struct wire_query {
 	struct wire_rect rect;
 	uint64_t limit; /* items at most; 0: no limit (search only) */
 	uint32_t relation;
-	uint32_t unused;
+	uint32_t flags; /* of enum wire_query_flags; others are ignored */
+};
+enum wire_query_flags {
+	/* The client reads the region itself if it is told to. */
+	WIRE_QUERY_MAY_PUSH_BACK = 1 << 0,
+};
+
+/* The answer, with WIRE_PUSHED_BACK, to a query with that flag, when too many
+ * others wait: the root to walk from, of the version that was newest. */
+struct wire_pushed_back {
+	uint64_t identity;
+	uint64_t version;
+	uint64_t root; /* node_ref */
+	uint64_t item_count;
 };
 
 /* Every answer to a search or count starts with it; then 'count' wire_items.
@@ -197,6 +212,8 @@ struct wire_stat {
 	/* Searches that clients said they had answered by offloading. */
 	uint64_t offloaded;
 	uint64_t utilisation_ppm; /* of the worker threads, lately */
+	/* Searches and counts that were left to the client. */
+	uint64_t pushed_back;
 };
 
 /* WIRE_STATISTICS: request without body.  Of each level's nodes: */
@@ -320,12 +337,13 @@ static_assert(sizeof(struct wire_describe) == 8, "describe");
 static_assert(sizeof(struct wire_description) == 64, "description");
 static_assert(sizeof(struct wire_write) == 16, "write");
 static_assert(sizeof(struct wire_found) == 40, "found");
+static_assert(sizeof(struct wire_pushed_back) == 32, "pushed back");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_nearest) == 32, "nearest");
 static_assert(DIMENSIONS != 2 || sizeof(struct wire_neighbour) == 48,
 	      "neighbour");
 static_assert(sizeof(struct wire_written) == 24, "written");
 static_assert(sizeof(struct wire_load) == 16, "load");
-static_assert(sizeof(struct wire_stat) == 536, "stat");
+static_assert(sizeof(struct wire_stat) == 544, "stat");
 static_assert(sizeof(struct wire_level) == 48, "level");
 static_assert(sizeof(struct wire_statistics) == 800, "statistics");
 static_assert(sizeof(struct wire_checked) == 24, "checked");

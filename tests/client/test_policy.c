@@ -158,6 +158,112 @@ START_TEST(where_there_is_one_path_the_policy_says_so)
 }
 END_TEST
 
+/* By each way of reading. */
+static const struct catfish_options readers[] = {
+	{.offload = CATFISH_OFFLOAD_MAPPED},
+	{.offload = CATFISH_OFFLOAD_COPY},
+	{.offload = CATFISH_OFFLOAD_COPY, .cache_size = CATFISH_NO_CACHE},
+	{.offload = CATFISH_OFFLOAD_AUTO}, /* over the network */
+};
+enum { READERS = sizeof(readers) / sizeof(readers[0]) };
+
+/* A server that pushes back whatever it may, and a client that always asks. */
+static void begin_to_ask(const char *address, struct catfish_options options)
+{
+	static const char *const all[] = {"--push-back", "0", NULL};
+
+	options.policy = CATFISH_POLICY_CATFISH;
+	options.threshold = 1;
+	daemon_start(&daemon_, all);
+	random_seed(&dice, 7);
+	connect_by(address, &options);
+}
+
+static struct catfish_answer count_everything(void)
+{
+	static const struct catfish_query everything = {
+		.box = {-1e9, -1e9, 1e9, 1e9},
+	};
+	struct catfish_answer answer;
+	uint64_t count;
+
+	int error = catfish_count(server, &everything, &count, &answer);
+	ck_assert_msg(!error, "%s", catfish_error_text());
+	ck_assert_uint_eq(count, model.count);
+	return answer;
+}
+
+START_TEST(a_search_that_the_server_leaves_is_made_by_the_client)
+{
+	bool has_way = _i < READERS - 1 || daemon_uses_rdma();
+	struct catfish_stat stat;
+
+	if (!has_way)
+		return;
+	begin_to_ask(_i < READERS - 1 ? daemon_.shm : daemon_.network,
+		     readers[_i]);
+	for (int i = 0; i < 50; i++)
+		search_after_insert();
+	ck_assert_uint_eq(by[CATFISH_PATH_OFFLOAD], 50);
+	struct catfish_explanation why = explain();
+	ck_assert_int_eq(why.path, CATFISH_PATH_MESSAGING);
+	struct catfish_answer answer = count_everything();
+	ck_assert_uint_eq(answer.pushed_back, 1);
+	ck_assert_int_eq(answer.path, CATFISH_PATH_OFFLOAD);
+	ck_assert_uint_ge(answer.round_trips, 1);
+	ck_assert_int_eq(catfish_stat(server, &stat), 0);
+	ck_assert_uint_eq(stat.pushed_back, 51);
+	ck_assert_uint_eq(stat.searches + stat.counts, 51);
+	end();
+}
+END_TEST
+
+START_TEST(who_wants_messaging_or_has_nothing_else_is_left_no_search)
+{
+	struct catfish_stat stat;
+
+	begin_to_ask(daemon_.shm, readers[0]);
+	ck_assert_int_eq(catfish_set_policy(server, CATFISH_POLICY_MESSAGING,
+					    CATFISH_OFFLOAD_AUTO),
+			 0);
+	for (int i = 0; i < 10; i++)
+		search_after_insert();
+	if (!daemon_uses_rdma()) {
+		catfish_close(server);
+		connect_by(daemon_.network, NULL);
+		for (int i = 0; i < 10; i++)
+			search_after_insert();
+	}
+	ck_assert_uint_eq(by[CATFISH_PATH_OFFLOAD], 0);
+	ck_assert_int_eq(catfish_stat(server, &stat), 0);
+	ck_assert_uint_eq(stat.pushed_back, 0);
+	end();
+}
+END_TEST
+
+/* What it learns of messaging then has both paths' costs in it. */
+START_TEST(a_search_that_was_left_counts_as_one_by_messaging)
+{
+	static const char *const all[] = {"--push-back", "0", NULL};
+	struct catfish_stat stat;
+
+	daemon_start(&daemon_, all);
+	random_seed(&dice, 7);
+	connect_by(daemon_.shm, NULL);
+	for (int i = 0; i < 50; i++)
+		search_after_insert();
+	ck_assert_uint_eq(by[CATFISH_PATH_OFFLOAD], 50);
+	ck_assert_int_eq(catfish_stat(server, &stat), 0);
+	/* Each path is tried four times at least. */
+	ck_assert_uint_ge(stat.pushed_back, 4);
+	ck_assert_uint_eq(stat.pushed_back, stat.searches);
+	struct catfish_explanation why = explain();
+	ck_assert_double_gt(why.measured_us[CATFISH_PATH_MESSAGING], 0);
+	ck_assert_double_gt(why.measured_us[CATFISH_PATH_OFFLOAD], 0);
+	end();
+}
+END_TEST
+
 START_TEST(what_is_learnt_goes_with_the_policy)
 {
 	begin();
@@ -210,6 +316,14 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase,
 		       catfish_asks_a_server_that_is_not_above_its_threshold);
 	tcase_add_test(tcase, where_there_is_one_path_the_policy_says_so);
+	tcase_add_loop_test(
+		tcase, a_search_that_the_server_leaves_is_made_by_the_client, 0,
+		READERS);
+	tcase_add_test(
+		tcase,
+		who_wants_messaging_or_has_nothing_else_is_left_no_search);
+	tcase_add_test(tcase,
+		       a_search_that_was_left_counts_as_one_by_messaging);
 	tcase_add_test(tcase, what_is_learnt_goes_with_the_policy);
 	tcase_add_test(tcase, parameters_out_of_range_are_refused);
 	suite_add_tcase(suite, tcase);

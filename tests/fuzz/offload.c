@@ -200,9 +200,10 @@ static int take_neighbour(void *context, int64_t id, const double *box,
 	return take_item(context, id, box);
 }
 
-/* Returns how many items it found. */
-static uint64_t search(struct catfish *c, unsigned relation,
-		       const struct rect *rect)
+/* Returns how many items it found: from the root that stands in the region, or
+ * from another, which a message told. */
+static uint64_t search_from(struct catfish *c, unsigned relation,
+			    const struct rect *rect, const struct root *root)
 {
 	uint64_t count = 0;
 	struct search s = {
@@ -212,11 +213,18 @@ static uint64_t search(struct catfish *c, unsigned relation,
 		.context = &count,
 	};
 
-	int error = client_search_by_offload(c, &s);
+	int error = root ? client_search_by_offload_from(c, &s, root, 0)
+			 : client_search_by_offload(c, &s);
 	fuzz_require(error || !s.found || s.answer.count == count,
 		     "items that don't count");
 	require_end(c, error, &s.answer);
 	return error ? 0 : s.answer.count;
+}
+
+static uint64_t search(struct catfish *c, unsigned relation,
+		       const struct rect *rect)
+{
+	return search_from(c, relation, rect, NULL);
 }
 
 static void find_nearest(struct catfish *c, uint64_t k, const struct rect *rect)
@@ -300,6 +308,21 @@ static struct rect rect_of(const struct step *step)
 	return rect;
 }
 
+static void search_where_told(const struct step *step, struct catfish *c,
+			      const struct rect *rect)
+{
+	const struct root root = {
+		.identity = c->server.identity,
+		.version = step->value >> 32,
+		.ref = node_ref_make((uint32_t)step->value %
+					     (uint32_t)(image_pages + 2),
+				     step->value >> 32),
+		.item_count = step->value,
+	};
+
+	search_from(c, step->page, rect, &root);
+}
+
 static void take_step(const struct step *step, struct catfish *const *clients)
 {
 	struct rect rect = rect_of(step);
@@ -325,6 +348,9 @@ static void take_step(const struct step *step, struct catfish *const *clients)
 		break;
 	case 5:
 		find_nearest(clients[step->place % WAYS], step->page, &rect);
+		break;
+	case 6:
+		search_where_told(step, clients[step->place % WAYS], &rect);
 		break;
 	default:
 		search(clients[step->place % WAYS], step->page, &rect);

@@ -59,6 +59,48 @@ static void fill(int count)
 	raw_close(&raw);
 }
 
+static void send_pushable_count(struct raw *raw)
+{
+	struct wire_query query = {.flags = WIRE_QUERY_MAY_PUSH_BACK};
+
+	wire_put_rect(&everything, &query.rect);
+	raw_send(raw, WIRE_COUNT, &query, sizeof(query), NULL, 0, 0);
+}
+
+/* While the server stands still two clients ask; then one of them is the last
+ * for whom nobody waits. */
+START_TEST(while_another_waits_a_search_is_left_to_who_can_read)
+{
+	static const char *const options[] = {
+		"--push-back", "1", "--threads", "1", "--spin", "0", NULL};
+	struct raw raw[2];
+	unsigned left = 0;
+
+	daemon_start(&server, options);
+	fill(100);
+	for (int i = 0; i < 2; i++)
+		raw_open(&raw[i], _i ? server.network : server.shm,
+			 RAW_INBOX_SIZE);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(raw_count(&raw[i]), 100);
+	daemon_pause(&server);
+	for (int i = 0; i < 2; i++)
+		send_pushable_count(&raw[i]);
+	kill(server.pid, SIGCONT);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(raw_receive(&raw[i]), 0);
+		ck_assert_int_eq(raw[i].header.operation, WIRE_COUNT);
+		ck_assert(!(raw[i].header.flags & WIRE_ERROR));
+		left += !!(raw[i].header.flags & WIRE_PUSHED_BACK);
+	}
+	ck_assert_uint_eq(left, _i && !daemon_uses_rdma() ? 0 : 1);
+	ck_assert_uint_eq(raw_stat(&raw[0]).pushed_back, left);
+	for (int i = 0; i < 2; i++)
+		raw_close(&raw[i]);
+	daemon_stop(&server);
+}
+END_TEST
+
 /* The answer to the first is larger than the client's inbox, so the others are
  * seen, and wait, until the client takes it. */
 START_TEST(past_its_deadline_nothing_is_worked_on)
@@ -313,6 +355,7 @@ Suite *test_suite(const char **why)
 
 	tcase_set_timeout(tc, 120);
 	add(tc, past_its_deadline_nothing_is_worked_on);
+	add(tc, while_another_waits_a_search_is_left_to_who_can_read);
 	add(tc, who_sends_more_writes_than_may_wait_is_told_to_come_back);
 	add(tc, a_server_that_ends_answers_for_what_it_has_applied);
 	add(tc, a_server_that_ends_refuses_what_takes_too_long);

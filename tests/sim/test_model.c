@@ -14,6 +14,7 @@
 static const struct parameters nothing = {
 	.cores = 1,
 	.threads = 1,
+	.push_back = 1e9,
 	.heartbeat_ns = 1e7,
 	.mtu_bytes = 1e9,
 	.initiator_depth = 1e9,
@@ -191,6 +192,46 @@ START_TEST(workers_without_cores_share_them)
 }
 END_TEST
 
+START_TEST(what_the_server_leaves_costs_both_paths)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.node_ns = 1e6; /* of the server, which visits none */
+	p.client_node_ns = 100;
+	p.push_back = 0;
+	struct model_options options = of(p, ADAPTIVE_POLICY_CATFISH, 1);
+	struct model_result r = run(&options, 1e8);
+	ck_assert_uint_gt(r.searches, 0);
+	ck_assert_uint_eq(r.pushed_back, r.searches);
+	ck_assert_uint_eq(r.offloaded, r.searches);
+	about(r.mean_ns, 2000 + 2000 + 1300, 0.001);
+	about(r.read_bytes, 10 * RTREE_PAGE_SIZE, 0.001);
+	options = of(p, ADAPTIVE_POLICY_MESSAGING, 1);
+	r = run(&options, 1e8);
+	ck_assert_uint_gt(r.searches, 0);
+	ck_assert_uint_eq(r.pushed_back, 0);
+}
+END_TEST
+
+START_TEST(only_who_finds_others_waiting_is_left_a_search)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.message_ns = 1000;
+	p.push_back = 4;
+	struct model_options options = of(p, ADAPTIVE_POLICY_CATFISH, 4);
+	options.controller.threshold = 1;
+	struct model_result r = run(&options, 1e8);
+	ck_assert_uint_eq(r.pushed_back, 0);
+	options.clients = 8;
+	r = run(&options, 1e8);
+	ck_assert_uint_gt(r.pushed_back, 0);
+	ck_assert_uint_lt(r.pushed_back, r.searches);
+}
+END_TEST
+
 START_TEST(inserts_take_turns_at_the_one_writer)
 {
 	struct parameters p = nothing;
@@ -313,6 +354,8 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase,
 		       round_trips_follow_from_outstanding_reads_and_the_cache);
 	tcase_add_test(tcase, workers_without_cores_share_them);
+	tcase_add_test(tcase, what_the_server_leaves_costs_both_paths);
+	tcase_add_test(tcase, only_who_finds_others_waiting_is_left_a_search);
 	tcase_add_test(tcase, inserts_take_turns_at_the_one_writer);
 	tcase_add_test(tcase, catfish_needs_heartbeats_to_offload);
 	tcase_add_test(tcase, adaptive_follows_cores_that_go_and_come_back);

@@ -319,6 +319,7 @@ static void count_answer(struct checker *checker,
 	tally->lease_expiries += answer->answer.lease_expiries;
 	if (tally->most_expiries < answer->answer.lease_expiries)
 		tally->most_expiries = answer->answer.lease_expiries;
+	tally->pushed_back += answer->answer.pushed_back;
 	tally->retries += answer->answer.retries;
 	checker->answered_versions += version != checker->answered_version;
 	checker->answered_version = version;

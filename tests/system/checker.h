@@ -27,6 +27,7 @@ struct tally {
 	uint64_t by_messaging;
 	uint64_t lease_expiries;
 	uint64_t most_expiries; /* of one search */
+	uint64_t pushed_back;
 	uint64_t retries;
 	uint64_t refused;
 	uint64_t failed;

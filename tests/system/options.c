@@ -38,6 +38,9 @@ static const char help[] =
 	"  --memory SIZE      of the server's region [8M]\n"
 	"  --lease TIME       of the server [5ms]\n"
 	"  --threads N        of the server [2]\n"
+	"  --push-back N      of the server; searches by messaging may be left "
+	"to the\n"
+	"                     clients then\n"
 	"  --server-env NAME=VALUE\n"
 	"  --client-env NAME=VALUE\n"
 	"                     a setting for these processes alone\n"
@@ -64,6 +67,7 @@ enum option_code {
 	OPTION_MEMORY,
 	OPTION_LEASE,
 	OPTION_THREADS,
+	OPTION_PUSH_BACK,
 	OPTION_SERVER_ENV,
 	OPTION_CLIENT_ENV,
 	OPTION_HELP,
@@ -87,6 +91,7 @@ static const struct option long_options[] = {
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"push-back", required_argument, NULL, OPTION_PUSH_BACK},
 	{"server-env", required_argument, NULL, OPTION_SERVER_ENV},
 	{"client-env", required_argument, NULL, OPTION_CLIENT_ENV},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -170,6 +175,9 @@ static int take(struct options *options, enum option_code code, char *value)
 		break;
 	case OPTION_THREADS:
 		options->threads = value;
+		break;
+	case OPTION_PUSH_BACK:
+		options->push_back = value;
 		break;
 	case OPTION_SERVER_ENV:
 		return take_setting(&options->of_server, value);

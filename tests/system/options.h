@@ -31,6 +31,7 @@ struct options {
 	bool paths[PATH_COUNT];
 	char *server; /* the program, and what it is told */
 	char *memory, *lease, *threads;
+	char *push_back; /* or NULL */
 	struct environment of_server, of_clients;
 	bool is_done; /* --help or --version: nothing else is wanted */
 };

@@ -110,6 +110,14 @@ static struct catfish *connect_by(const struct stage *stage, unsigned number)
 	char address[sizeof(stage->address) + 64];
 	struct catfish *server;
 
+	if (path == PATH_MESSAGING && stage->is_pushed_back) {
+		/* Asks always, and lets itself be told to walk: by either way.
+		 */
+		options.policy = CATFISH_POLICY_CATFISH;
+		options.threshold = 1;
+		if (number % 2)
+			options.offload = CATFISH_OFFLOAD_COPY;
+	}
 	options.cache_size = cache_sizes[number % 3];
 	options.timeout_ms = STAGE_PATIENCE_MS;
 	snprintf(address, sizeof(address), "%s", stage->address);

@@ -93,7 +93,8 @@ struct stage {
 	unsigned changes;
 	unsigned together; /* searches that a reader has under way, at most */
 	char address[128];
-	bool is_faulty; /* readers have links that tear, delay and break */
+	bool is_faulty;	     /* readers have links that tear, delay and break */
+	bool is_pushed_back; /* who asks the server may be told to walk */
 
 	uint64_t first_version; /* of the empty tree */
 	uint64_t lease_ns;	/* of the server */

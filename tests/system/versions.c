@@ -100,11 +100,17 @@ int main(int argc, char **argv)
 static bool start_server(struct run *run)
 {
 	static char memory[] = "--memory", lease[] = "--lease",
-		    threads[] = "--threads";
+		    threads[] = "--threads", push_back[] = "--push-back";
 	struct options *options = &run->options;
-	char *const arguments[] = {
-		memory,	 options->memory,  lease, options->lease,
-		threads, options->threads, NULL};
+	char *const arguments[] = {memory,
+				   options->memory,
+				   lease,
+				   options->lease,
+				   threads,
+				   options->threads,
+				   options->push_back ? push_back : NULL,
+				   options->push_back,
+				   NULL};
 
 	return serve_start(&run->serve, options->server, options->fabric,
 			   arguments, options->of_server.setting);
@@ -132,6 +138,7 @@ static void make_stage(struct run *run)
 	}
 	stage->seed = options->seed;
 	stage->is_faulty = options->is_faulty;
+	stage->is_pushed_back = options->push_back;
 	stage->items = options->items;
 	stage->changes = (unsigned)options->changes;
 	stage->together = (unsigned)options->together;
@@ -432,6 +439,7 @@ static void add(struct tally *sum, const struct tally *tally)
 	sum->lease_expiries += tally->lease_expiries;
 	if (sum->most_expiries < tally->most_expiries)
 		sum->most_expiries = tally->most_expiries;
+	sum->pushed_back += tally->pushed_back;
 	sum->retries += tally->retries;
 	sum->refused += tally->refused;
 	sum->failed += tally->failed;
@@ -506,6 +514,8 @@ static bool shows_enough(const struct run *run, const struct tally *sum)
 			  "the readers were not stopped as often");
 	enough &= require(!run->options.fills || run->stage->refused > 0,
 			  "the region was never full");
+	enough &= require(!run->options.push_back || sum->pushed_back > 0,
+			  "no search was left to a client");
 	enough &= require(!run->stops || sum->lease_expiries > 0,
 			  "no search was stopped in its middle");
 	return enough & require(sum->overlapped > 0,

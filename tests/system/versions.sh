@@ -59,6 +59,8 @@ replays "so do links that tear, delay and reorder, and break" 6 \
 	--fabric faulty --readers 2
 replays "so they do when the region is full, and no page is lost" 6 \
 	--fill --changes 1 --writers 8 --items 20000 --memory 740K --lease 2ms
+replays "so do searches that the server leaves to its clients" 3 \
+	--push-back 0 --paths messaging --readers 2
 replays "so does tcp, where no lease but only pins hold pages" 6 \
 	--fabric tcp --readers 2
 dimensions=-3d

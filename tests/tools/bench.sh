@@ -122,7 +122,7 @@ holds "by copy, without a cache, a search takes several round trips" \
 run catfish bench --policy catfish,adaptive --clients 2 --duration 200ms
 is "what chooses the path says why" status 0 err "" \
 	has '^catfish: [0-9.]+ of the searches by messaging, in .* \(- predicted' \
-	has '^adaptive: .*predicted\); at last since '
+	has '^adaptive: .*predicted\); [0-9]+ left to the client; at last since '
 run catfish bench --policy adaptive,messaging --clients 2 --warmup 0 \
 	--duration 300ms -o jsonl
 is "and in figures" status 0 err ""
@@ -143,7 +143,7 @@ cp "$work/mixed" "$work/out"
 fields="server fabric policy offload clients outstanding loop rate duration_s \
 warmup_s rounds mix scale queries edge seed machine kernel processor \
 processors searches inserts errors unsent seconds ops_per_s ratio p50_us \
-p90_us p99_us p999_us max_us messaging_share hits round_trips_per_search \
+p90_us p99_us p999_us max_us messaging_share pushed_back hits round_trips_per_search \
 reads_per_search bytes_per_search server_cpu_cores client_cpu_cores \
 threshold backoff exploration messaging_us offload_us messaging_predicted_us \
 offload_predicted_us reason"

@@ -259,7 +259,7 @@ is "nodes that are read in place need no cache" status 2 \
 
 keys="policy chosen reason messaging_predicted_us offload_predicted_us \
 messaging_measured_us offload_measured_us path version found round_trips reads nodes cached read_bytes retries \
-lease_expiries microseconds"
+lease_expiries pushed_back microseconds"
 for way in messaging copy mapped; do
 	case $way in
 	messaging) set -- --policy messaging ;;

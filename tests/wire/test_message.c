@@ -116,7 +116,7 @@ START_TEST(an_unknown_operation_is_told_from_a_broken_message)
 		ck_assert_int_eq(wire_check(&header, sizeof(header)),
 				 known ? 0 : ERR_UNSUPPORTED);
 	}
-	wire_seal(&header, WIRE_STAT, 1 << 3, 1, 0, sizeof(header));
+	wire_seal(&header, WIRE_STAT, 1 << 4, 1, 0, sizeof(header));
 	ck_assert_int_eq(wire_check(&header, sizeof(header)), ERR_UNSUPPORTED);
 }
 END_TEST
