@@ -4,22 +4,8 @@
 # Each figure's experiment, on little data: it ends well, has a line for all that it
 # says it varies, and draws.  Prints TAP.
 
-set -u
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-if ! command -v gnuplot >/dev/null; then
-	echo "1..0 # SKIP gnuplot is not installed"
-	exit 0
-fi
-n=0 bad=0
-report() { # report STATUS FACT
-	n=$((n + 1))
-	[ "$1" = 0 ] && echo "ok $n - $2" && return
-	echo "not ok $n - $2"
-	sed 's/^/# /' "$work/err"
-	bad=1
-}
+. "${top_srcdir:?}/tests/experiments/lib.sh"
+needs_gnuplot
 
 # figure NAME LINES OPTION...: LINES of CSV, and as many of JSON, and an SVG.
 figure() {
@@ -65,5 +51,4 @@ report $? "it says what adaptive reaches beside the best catfish"
 # 2 parts of inserts, 2 scales; 2 caches run, 3 simulated.
 figure round-trips $((2 * 2 * 5)) --scales "1e-3 1e-2" --seconds 0.05 \
 	--server-under env --clients-under env
-echo "1..$n"
-exit $bad
+finish
