@@ -111,9 +111,7 @@ static void sweep(struct ordering *o, int count)
 /* Entries that either group has at least. */
 static int group_min(int count)
 {
-	int least = count * 2 / 5;
-	if (least < count - NODE_CAPACITY)
-		least = count - NODE_CAPACITY;
+	int least = count - NODE_CAPACITY;
 	return least < NODE_MIN ? NODE_MIN : least;
 }
 

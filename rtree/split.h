@@ -10,7 +10,8 @@
  * section 4.2), which takes the axis with the least sum of margins and on it
  * the division with the least overlap, then the least area.  Entries are sorted
  * by their centres, once an axis, not by either edge.  Each group has at least
- * two fifths of the entries, and no more than a node holds; 'count' is at most
+ * NODE_MIN entries, where the R*-tree takes two fifths of them: searches then
+ * visit fewer nodes.  Neither has more than a node holds; 'count' is at most
  * twice that. */
 int split_entries(const struct entry *entries, int count,
 		  struct entry *ordered);
