@@ -935,16 +935,6 @@ static void drop(struct catfish *c, struct request *r)
 	complete(c, r, 0);
 }
 
-/* No answer came, or one that says that it is not known, or one that knows
- * nothing of the times before. */
-static bool is_uncertain(const struct request *r, int error)
-{
-	if (error == ERR_BUSY || error == ERR_NO_MEMORY)
-		return r->was_lost;
-	return r->was_sent &&
-	       (error == ERR_CONNECTION || error == ERR_PROTOCOL);
-}
-
 static void finish(struct catfish *c, const struct request *r, int error)
 {
 	struct catfish_result result = {
@@ -964,7 +954,8 @@ static void finish(struct catfish *c, const struct request *r, int error)
 		result.answer.time_ns = clock_now_ns() - r->begun_ns;
 	} else {
 		result.written = r->write.written;
-		if (is_uncertain(r, error))
+		if (client_write_is_uncertain(c, error, r->was_sent,
+					      r->was_lost))
 			result.written.uncertain = r->write.count;
 	}
 	c->requests->completed++;

@@ -169,19 +169,14 @@ static int send_group(struct catfish *c, struct write *w, size_t first,
 	return client_request(c, w->operation, sizeof(head) + size, count);
 }
 
-/* Whether what came of it, 'error', leaves open what was done: when no answer
- * came, or one that says so, or one that knows nothing of the times before. */
-static void judge(const struct catfish *c, struct client_sending *sending,
-		  int error)
+bool client_write_is_uncertain(const struct catfish *c, int error,
+			       bool was_sent, bool was_lost)
 {
-	bool answered = !c->lost && !c->broken;
-	bool known = answered && error != ERR_CONNECTION &&
-		     !(sending->was_lost &&
-		       (error == ERR_BUSY || error == ERR_NO_MEMORY));
-
-	sending->is_uncertain =
-		error && !known && (c->sent || sending->was_lost);
-	sending->was_lost |= c->sent && !answered;
+	if (!error || !was_sent)
+		return false;
+	if (c->lost || c->broken || error == ERR_CONNECTION)
+		return true;
+	return was_lost && (error == ERR_BUSY || error == ERR_NO_MEMORY);
 }
 
 bool client_send_again(struct catfish *c, struct client_sending *sending,
@@ -189,7 +184,9 @@ bool client_send_again(struct catfish *c, struct client_sending *sending,
 {
 	uint64_t session = c->server.session;
 
-	judge(c, sending, *error);
+	sending->is_uncertain = client_write_is_uncertain(
+		c, *error, c->sent || sending->was_lost, sending->was_lost);
+	sending->was_lost |= c->sent && (c->lost || c->broken);
 	if (!client_retry(c, &sending->retry, error))
 		return false;
 	if (!sending->was_lost || c->server.session == session)

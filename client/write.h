@@ -33,6 +33,12 @@ struct write {
 struct wire_write client_write_head(const struct catfish *c,
 				    const struct write *w);
 
+/* Whether what came of a write, 'error', leaves open what was done: when no
+ * answer came, or one that says so, or one that knows nothing of the times
+ * before.  'was_sent': at all; 'was_lost': with a connection since. */
+bool client_write_is_uncertain(const struct catfish *c, int error,
+			       bool was_sent, bool was_lost);
+
 /* Sending a write until it is answered: all zeros to begin with. */
 struct client_sending {
 	struct client_retry retry;
