@@ -468,9 +468,9 @@ CATFISH_API size_t catfish_outstanding(const struct catfish *server);
  * searches that are offloaded: those whose answer has come, and those whose
  * deadline has passed.  '*completed', which may be NULL, is how many.
  *
- * When the connection is lost it is looked for, at times that a poll takes for
- * that, and what is not answered is sent again, in its order; to connect may
- * take as long as the timeout.  A search that is sent again may see writes that
+ * When the connection is lost it is looked for, by a thread of its own that
+ * lasts as long as a try, and what is not answered is sent again, in its order.
+ * A search that is sent again may see writes that
  * were sent after it, too.  One whose items were handed out in part is
  * completed with CATFISH_ERROR_CONNECTION.  When the connection can't be had
  * back in time, or the server breaks the protocol, all are completed with that
@@ -485,7 +485,8 @@ CATFISH_API int catfish_wait(struct catfish *server, uint32_t timeout_ms,
 /* To wait in an event loop: the file descriptor, and in '*events' what poll(2)
  * is to wait for, POLLIN or POLLIN | POLLOUT; that may change with each call on
  * the connection, also the descriptor, when the connection was lost.  It is -1
- * and no events while there is none: then wait for the time below alone. Before
+ * and no events between two tries to have it back: then wait for the time below
+ * alone.  Before
  * each sleep, also when requests were begun since the last, call catfish_arm(),
  * which asks for the descriptor to become readable by what comes from then on,
  * and completes what has come by then, as catfish_poll() does. */

@@ -13,6 +13,7 @@
 #include "client/call.h"
 #include "client/fetch.h"
 #include "client/offload.h"
+#include "client/opening.h"
 #include "client/reconnect.h"
 
 enum {
@@ -31,7 +32,8 @@ static_assert(sizeof(struct wire_hello) == FABRIC_HELLO_SIZE,
 static int take_options(struct catfish *c,
 			const struct catfish_options *options);
 static uint64_t cache_size(const struct catfish_options *options);
-static int open_connection(struct catfish *c, uint64_t timeout_ns);
+static int prepare_next(struct catfish *c, struct catfish **next);
+static int take_link(struct catfish *c, struct catfish *next, int error);
 static int open_link(struct catfish *c, uint64_t timeout_ns);
 static int check_hello(const struct catfish *c,
 		       const struct wire_hello *answer);
@@ -60,7 +62,7 @@ int catfish_connect(const char *address, const struct catfish_options *options,
 	}
 	int error = take_options(c, options);
 	if (!error)
-		error = open_connection(c, c->timeout_ns);
+		error = client_open(c, c->timeout_ns);
 	if (!error)
 		c->room = client_request_room(c);
 	if (!error)
@@ -77,6 +79,7 @@ void catfish_close(struct catfish *c)
 {
 	if (!c)
 		return;
+	client_opening_abandon(c->opening);
 	client_report_offloaded(c);
 	close_link(c);
 	client_requests_destroy(c);
@@ -99,11 +102,87 @@ int catfish_set_policy(struct catfish *c, enum catfish_policy policy,
 
 int client_reopen(struct catfish *c, uint64_t timeout_ns)
 {
+	struct catfish *next;
+
+	client_opening_abandon(c->opening);
+	c->opening = NULL;
+	int error = prepare_next(c, &next);
+	if (error)
+		return error;
+	error = take_link(c, next, client_open(next, timeout_ns));
+	catfish_close(next);
+	return error;
+}
+
+int client_reopen_begin(struct catfish *c, uint64_t timeout_ns)
+{
+	struct catfish *next;
+
+	int error = prepare_next(c, &next);
+	return error ? error
+		     : client_opening_begin(next, timeout_ns, &c->opening);
+}
+
+int client_reopen_end(struct catfish *c)
+{
+	struct catfish *next;
+
+	int error = client_opening_end(c->opening, &next);
+	if (error == ERR_AGAIN)
+		return error;
+	c->opening = NULL;
+	error = take_link(c, next, error);
+	catfish_close(next);
+	return error;
+}
+
+/* Gives up the link, and makes what connects to the same server in its place,
+ * in the same session. */
+static int prepare_next(struct catfish *c, struct catfish **next)
+{
 	close_link(c);
 	c->more = false;
 	c->loading = false;
-	c->lost = c->gave_up = false;
-	int error = open_connection(c, timeout_ns);
+	c->gave_up = false;
+	c->lost = true;
+	struct catfish *n = calloc(1, sizeof(*n));
+	if (n)
+		n->address = strdup(c->address);
+	if (n && c->device)
+		n->device = strdup(c->device);
+	if (!n || !n->address || (c->device && !n->device)) {
+		catfish_close(n);
+		return err_set(ERR_NO_MEMORY, "no memory to connect");
+	}
+	n->timeout_ns = c->timeout_ns;
+	n->reconnect_ns = c->reconnect_ns;
+	n->server = c->server;
+	*next = n;
+	return 0;
+}
+
+static void move_link(struct catfish *to, struct catfish *from)
+{
+	to->link = from->link;
+	to->ring = from->ring;
+	to->request = from->request;
+	to->segment = from->segment;
+	to->server = from->server;
+	to->lost = false;
+	from->link = NULL;
+	from->ring = NULL;
+	from->request = NULL;
+	from->segment = NULL;
+}
+
+/* Goes on over the link that was opened, unless that ended with an error. */
+static int take_link(struct catfish *c, struct catfish *next, int error)
+{
+	c->links += next->links;
+	if (next->broken)
+		return client_end(c, error);
+	if (!error)
+		move_link(c, next);
 	if (!error && client_request_room(c) != c->room)
 		error = err_set(ERR_PROTOCOL,
 				"%s takes requests of another length now",
@@ -206,7 +285,7 @@ static uint64_t cache_size(const struct catfish_options *options)
 }
 
 /* What this has opened when it fails, close_link() closes. */
-static int open_connection(struct catfish *c, uint64_t timeout_ns)
+int client_open(struct catfish *c, uint64_t timeout_ns)
 {
 	int error = open_link(c, timeout_ns);
 

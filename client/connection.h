@@ -50,7 +50,8 @@ struct catfish {
 	bool gave_up;	       /* it was, since an answer took too long */
 	uint64_t reconnect_ns; /* how long to try that; 0: not at all */
 	char *device;
-	uint64_t links; /* that it has had */
+	uint64_t links;			/* that it has had */
+	struct client_opening *opening; /* of another, or NULL */
 
 	/* One request is under way at a time; see client/call.h. */
 	uint64_t sequence;
@@ -112,10 +113,18 @@ void client_requests_destroy(struct catfish *c);
 int client_break(struct catfish *c, int error);
 int client_end(struct catfish *c, int error);
 
+/* Has a new connection's link, and what the server says of itself. */
+int client_open(struct catfish *c, uint64_t timeout_ns);
+
 /* Connects once more to the same server, in the same session if that is still
  * there.  When it fails the connection is lost, or broken, where it can't be
  * otherwise any more. */
 int client_reopen(struct catfish *c, uint64_t timeout_ns);
+
+/* The same without waiting for it: when it was begun c->opening is set, and
+ * stays until the end, which is ERR_AGAIN before. */
+int client_reopen_begin(struct catfish *c, uint64_t timeout_ns);
+int client_reopen_end(struct catfish *c);
 
 /* Checks what an answer says it comes from: the server that was connected to,
  * and a version that is not older than the last.  The second function says what

@@ -16,6 +16,11 @@ enum { TEXT_SIZE = 512 };
 
 static bool come_back(struct catfish *c, struct client_retry *retry,
 		      int *error);
+static int try_once(struct catfish *c, struct client_retry *retry);
+static bool is_time(const struct catfish *c, struct client_retry *retry);
+static uint64_t time_for_try(const struct catfish *c,
+			     const struct client_retry *retry);
+static void sleep_until(uint64_t until_ns);
 static bool wait_for_turn(struct catfish *c, struct client_retry *retry);
 static uint64_t draw_wait(struct client_retry *retry);
 static int judge(struct catfish *c, struct client_retry *retry, int error);
@@ -36,8 +41,8 @@ int client_reconnect(struct catfish *c)
 	struct client_retry retry = {0};
 	int error;
 
-	while ((error = client_reconnect_try(c, &retry)) == ERR_AGAIN)
-		client_sleep_until(retry.next_ns);
+	while ((error = try_once(c, &retry)) == ERR_AGAIN)
+		sleep_until(retry.next_ns);
 	return error;
 }
 
@@ -48,27 +53,57 @@ static bool come_back(struct catfish *c, struct client_retry *retry, int *error)
 
 	if (retry->until_ns && clock_now_ns() >= retry->until_ns)
 		return false;
-	while ((failed = client_reconnect_try(c, retry)) == ERR_AGAIN)
-		client_sleep_until(retry->next_ns);
+	while ((failed = try_once(c, retry)) == ERR_AGAIN)
+		sleep_until(retry->next_ns);
 	/* Should it be lost again at once, the next try waits. */
 	retry->next_ns = clock_now_ns() + draw_wait(retry);
 	*error = failed;
 	return !failed;
 }
 
-int client_reconnect_try(struct catfish *c, struct client_retry *retry)
+int client_reconnect_poll(struct catfish *c, struct client_retry *retry)
+{
+	int error = 0;
+
+	if (c->opening)
+		error = client_reopen_end(c);
+	else if (is_time(c, retry))
+		error = client_reopen_begin(c, time_for_try(c, retry));
+	else
+		return ERR_AGAIN;
+	if (error == ERR_AGAIN || c->opening)
+		return ERR_AGAIN;
+	return error ? judge(c, retry, error) : 0;
+}
+
+/* One try, if it is time for that.  ERR_AGAIN when the next is to be made, at
+ * retry->next_ns. */
+static int try_once(struct catfish *c, struct client_retry *retry)
+{
+	if (!is_time(c, retry))
+		return ERR_AGAIN;
+	int error = client_reopen(c, time_for_try(c, retry));
+	return error ? judge(c, retry, error) : 0;
+}
+
+/* Whether to try now; from the first time on it counts how long. */
+static bool is_time(const struct catfish *c, struct client_retry *retry)
 {
 	uint64_t now = clock_now_ns();
 
 	if (!retry->until_ns)
 		retry->until_ns = now + c->reconnect_ns;
-	if (now < retry->next_ns)
-		return ERR_AGAIN;
+	return now >= retry->next_ns;
+}
+
+static uint64_t time_for_try(const struct catfish *c,
+			     const struct client_retry *retry)
+{
+	uint64_t now = clock_now_ns();
 	uint64_t left =
 		retry->until_ns > now ? retry->until_ns - now : NS_PER_MS;
-	int error =
-		client_reopen(c, left < c->timeout_ns ? left : c->timeout_ns);
-	return error ? judge(c, retry, error) : 0;
+
+	return left < c->timeout_ns ? left : c->timeout_ns;
 }
 
 /* Up to twice as long as before the last try. */
@@ -109,11 +144,11 @@ static bool wait_for_turn(struct catfish *c, struct client_retry *retry)
 	uint64_t next = now + wait / 2 + random_entropy() % (wait + 1);
 	if (next >= retry->busy_until_ns)
 		return false;
-	client_sleep_until(next);
+	sleep_until(next);
 	return true;
 }
 
-void client_sleep_until(uint64_t until_ns)
+static void sleep_until(uint64_t until_ns)
 {
 	uint64_t now = clock_now_ns();
 

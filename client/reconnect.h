@@ -44,10 +44,9 @@ bool client_retry(struct catfish *c, struct client_retry *retry, int *error);
  * options say. */
 int client_reconnect(struct catfish *c);
 
-void client_sleep_until(uint64_t until_ns);
-
-/* One try, if it is time for that.  ERR_AGAIN when the next is to be made, at
- * retry->next_ns. */
-int client_reconnect_try(struct catfish *c, struct client_retry *retry);
+/* Makes tries, each when it is time for it, without waiting: ERR_AGAIN until
+ * one has ended well, or none is to follow.  What to wait for meanwhile is
+ * c->opening, or retry->next_ns where there is none. */
+int client_reconnect_poll(struct catfish *c, struct client_retry *retry);
 
 #endif

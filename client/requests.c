@@ -12,6 +12,7 @@
  * write is then the same write, by its number. */
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "client/call.h"
 #include "client/nearest.h"
 #include "client/offload.h"
+#include "client/opening.h"
 #include "client/reconnect.h"
 #include "client/search.h"
 #include "client/write.h"
@@ -597,34 +599,50 @@ static bool has_waited(const struct client_requests *requests, uint64_t now,
 }
 
 /* When there is something to do whatever comes. */
-static uint64_t next_time(const struct client_requests *requests)
+static uint64_t next_time(const struct catfish *c)
 {
+	const struct client_requests *requests = c->requests;
 	uint64_t next = requests->next_deadline_ns;
 
-	return requests->is_coming_back && requests->retry.next_ns < next
+	return requests->is_coming_back && !c->opening &&
+			       requests->retry.next_ns < next
 		       ? requests->retry.next_ns
 		       : next;
 }
 
 /* A wait until then, or until the next deadline. */
-static struct client_wait plan_wait(const struct client_requests *requests,
-				    uint64_t now, uint64_t until)
+static struct client_wait plan_wait(const struct catfish *c, uint64_t now,
+				    uint64_t until)
 {
-	if (next_time(requests) < until)
-		until = next_time(requests);
+	if (next_time(c) < until)
+		until = next_time(c);
 	return (struct client_wait){
 		.timeout_ns = until > now ? until - now : 0,
 	};
 }
 
-/* Without a link there is nothing but time to wait for. */
+/* Without a link there is nothing but time to wait for, or another link. */
+static void wait_for_link(const struct catfish *c, uint64_t until)
+{
+	uint64_t now = clock_now_ns();
+	uint64_t left = until > now ? until - now : 0;
+	const struct timespec time = {
+		.tv_sec = (time_t)(left / NS_PER_S),
+		.tv_nsec = (long)(left % NS_PER_S),
+	};
+	struct pollfd fd = {0};
+
+	fd.fd = catfish_fd(c, &fd.events);
+	ppoll(&fd, 1, &time, NULL);
+}
+
 static int wait_step(struct catfish *c, struct client_wait *wait, uint64_t now,
 		     uint64_t until)
 {
 	if (!c->lost)
 		return client_wait_step(c, wait, now);
-	uint64_t next = next_time(c->requests);
-	client_sleep_until(next < until ? next : until);
+	uint64_t next = next_time(c);
+	wait_for_link(c, next < until ? next : until);
 	return 0;
 }
 
@@ -637,7 +655,7 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 	struct client_requests *requests = c->requests;
 	uint64_t now = clock_now_ns();
 	uint64_t until = now + timeout_ms * NS_PER_MS;
-	struct client_wait wait = plan_wait(requests, now, until);
+	struct client_wait wait = plan_wait(c, now, until);
 	for (;;) {
 		uint64_t link = c->links;
 		error = advance(c);
@@ -648,7 +666,7 @@ int catfish_wait(struct catfish *c, uint32_t timeout_ms, size_t *completed)
 			continue;
 		if (c->links != link ||
 		    (wait.started && now >= wait.deadline_ns))
-			wait = plan_wait(requests, now, until);
+			wait = plan_wait(c, now, until);
 		error = wait_step(c, &wait, now, until);
 		if (error)
 			break;
@@ -660,13 +678,13 @@ int catfish_fd(const struct catfish *c, short *events)
 {
 	if (c->link && !c->lost)
 		return fabric_fd(c->link, events);
-	*events = 0;
-	return -1;
+	*events = c->opening ? POLLIN : 0;
+	return c->opening ? client_opening_fd(c->opening) : -1;
 }
 
 int catfish_sleep_ms(const struct catfish *c)
 {
-	uint64_t deadline = c->requests ? next_time(c->requests) : UINT64_MAX;
+	uint64_t deadline = c->requests ? next_time(c) : UINT64_MAX;
 	uint64_t now = clock_now_ns();
 
 	if (deadline == UINT64_MAX)
@@ -716,7 +734,7 @@ static int advance(struct catfish *c)
 	return error;
 }
 
-/* Tries once, if it is time for that; what is not answered is sent again. */
+/* Goes on with looking for the server; what is not answered is sent again. */
 static int come_back(struct catfish *c)
 {
 	struct client_requests *requests = c->requests;
@@ -725,7 +743,7 @@ static int come_back(struct catfish *c)
 	if (!requests->is_coming_back)
 		sort_out(c);
 	requests->is_coming_back = true;
-	int error = client_reconnect_try(c, &requests->retry);
+	int error = client_reconnect_poll(c, &requests->retry);
 	if (error == ERR_AGAIN)
 		return 0;
 	requests->is_coming_back = false;

@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,6 +383,76 @@ START_TEST(requests_under_way_are_answered_once_and_in_order)
 }
 END_TEST
 
+static void ran_out_of_time(void *context, const struct catfish_result *result)
+{
+	struct asked *asked = context;
+
+	ck_assert_int_eq(result->error, CATFISH_ERROR_TIMEOUT);
+	asked->done++;
+}
+
+/* A connection that was lost, and is looked for at a server that is stopped:
+ * a count is outstanding. */
+static struct catfish *lose(int way, struct asked *asked)
+{
+	const struct catfish_query query = all_of(0);
+	const struct catfish_call call = {.done = finished, .context = asked};
+	struct catfish *c = connect_breaking(way, 0, 0);
+	short events;
+
+	*asked = (struct asked){.is_count = true};
+	daemon_pause(&server);
+	succeeds(catfish_begin_count(c, &query, &call, NULL));
+	while (catfish_fd(c, &events) >= 0 && events & POLLOUT)
+		succeeds(catfish_poll(c, NULL));
+	succeeds(catfish_poll(c, NULL));
+	succeeds(catfish_poll(c, NULL));
+	return c;
+}
+
+START_TEST(nothing_waits_while_a_connection_is_had_back)
+{
+	const struct catfish_query query = all_of(0);
+	struct asked asked, late = {0};
+	const struct catfish_call call = {
+		.done = ran_out_of_time,
+		.context = &late,
+		.deadline_ms = 1,
+	};
+	short events;
+
+	struct catfish *c = lose(_i, &asked);
+	ck_assert_int_ge(catfish_fd(c, &events), 0);
+	ck_assert_int_eq(events, POLLIN);
+	succeeds(catfish_begin_count(c, &query, &call, NULL));
+	while (!late.done)
+		succeeds(catfish_wait(c, 1, NULL));
+	ck_assert_int_eq(asked.done, 0);
+	kill(server.pid, SIGCONT);
+	while (catfish_outstanding(c))
+		succeeds(catfish_wait(c, DAEMON_PATIENCE_MS, NULL));
+	ck_assert_int_eq(asked.done, 1);
+	ck_assert_uint_eq(count_all(c, 0), 0);
+	catfish_close(c);
+}
+END_TEST
+
+/* What was being had back goes, too, as soon as it is there. */
+START_TEST(a_connection_that_is_had_back_can_be_closed)
+{
+	int files = open_files(_i);
+	struct asked asked;
+
+	struct catfish *c = lose(_i, &asked);
+	catfish_close(c);
+	ck_assert_int_eq(asked.done, 0);
+	kill(server.pid, SIGCONT);
+	while (count_files() != files)
+		;
+	nothing_is_left();
+}
+END_TEST
+
 /* --- Servers that end --------------------------------------------------- */
 
 static void lost(void *context, const struct catfish_result *result)
@@ -466,6 +537,10 @@ Suite *test_suite(const char **why)
 	tcase_add_loop_test(tc, without_reconnecting_the_loss_is_told, 0, WAYS);
 	tcase_add_loop_test(
 		tc, requests_under_way_are_answered_once_and_in_order, 0, WAYS);
+	tcase_add_loop_test(tc, nothing_waits_while_a_connection_is_had_back, 0,
+			    WAYS);
+	tcase_add_loop_test(tc, a_connection_that_is_had_back_can_be_closed, 0,
+			    WAYS);
 	suite_add_tcase(suite, tc);
 
 	TCase *ends = tcase_create("servers that end");
