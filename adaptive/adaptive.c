@@ -47,16 +47,27 @@
 
 /* A full link slows down whoever uses it, by either path, and offloading uses
  * the more of it: what both paths take doesn't tell, so it is charged a toll
- * that rises with each heartbeat that tells of a full link and falls, more
- * slowly, with the others.  The toll is at most as much as the time itself, and
- * is forgotten when nothing was heard for some intervals. */
+ * that rises with each heartbeat that tells of a full link and falls with those
+ * that tell of one that isn't, the quicker the higher it is and the less the
+ * link is used.  The toll is at most as much as the time itself, and is
+ * forgotten when nothing was heard for some intervals. */
 #define LINK_FULL      0.9
 #define LINK_TARGET    0.8
 #define TOLL_RISE      0.05
 #define TOLL_GROWTH    1.25
 #define TOLL_FALL      0.05
+#define TOLL_DECAY     0.25
 #define TOLL_MAX       1.0
 #define TOLL_INTERVALS 8
+
+/* Before the link is full, READs already make others wait, by more bytes than
+ * messages do, and who is faster by them alone doesn't see what all lose: so
+ * offloading costs more by that part of its time, times the link's load. */
+#define PRICE 0.35
+
+/* A try by offloading makes others wait, too, so there are fewer where the link
+ * is used more; but that part of them always. */
+#define TRIES_LEAST (1.0 / 16)
 
 /* No time and no work is believed above this: 11 days. */
 #define BELIEVED_MAX 1e15
@@ -81,9 +92,11 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 				 struct adaptive_reason *reason);
 static enum adaptive_path draw(struct adaptive *a, double offloads,
 			       struct adaptive_reason *reason);
+static double known_load(const struct adaptive *a, uint64_t now_ns);
+static double charge(const struct adaptive *a, double load);
 static void begin_try(struct adaptive *a, enum adaptive_path path);
 static enum adaptive_path choose_first(struct adaptive *a);
-static bool explore(struct adaptive *a, enum adaptive_path other,
+static bool explore(struct adaptive *a, enum adaptive_path other, double load,
 		    double predicted_ns, double best_ns);
 static void look_for_shared_hope(struct adaptive *a, enum adaptive_path path);
 static bool is_believed(double value);
@@ -193,7 +206,8 @@ static void set_toll(struct adaptive *a)
 	if (load >= LINK_FULL)
 		a->toll = TOLL_GROWTH * a->toll + TOLL_RISE;
 	else if (load < LINK_TARGET)
-		a->toll -= TOLL_FALL * (LINK_TARGET - load);
+		a->toll -= (LINK_TARGET - load) *
+			   (TOLL_FALL + TOLL_DECAY * a->toll);
 	if (!(a->toll > 0))
 		a->toll = 0;
 	if (a->toll > TOLL_MAX)
@@ -268,8 +282,8 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 		reason->why = ADAPTIVE_UNKNOWN;
 		return choose_first(a);
 	}
-	if (a->toll > 0 && heard_within(a, now_ns, TOLL_INTERVALS))
-		offload *= 1 + a->toll * a->toll_share;
+	double load = known_load(a, now_ns);
+	offload *= charge(a, load);
 	if (a->tries_again) {
 		a->tries_again = false;
 		reason->why = ADAPTIVE_EXPLORES;
@@ -279,10 +293,10 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 	double offloads = 0.5 + MIXING * lead;
 	if (offloads > 0 && offloads < 1)
 		return draw(a, offloads, reason);
-	bool explores =
-		offloads >= 1
-			? explore(a, ADAPTIVE_MESSAGING, messaging, offload)
-			: explore(a, ADAPTIVE_OFFLOAD, offload, messaging);
+	bool explores = offloads >= 1 ? explore(a, ADAPTIVE_MESSAGING, load,
+						messaging, offload)
+				      : explore(a, ADAPTIVE_OFFLOAD, load,
+						offload, messaging);
 	enum adaptive_path path = (offloads >= 1) != explores
 					  ? ADAPTIVE_OFFLOAD
 					  : ADAPTIVE_MESSAGING;
@@ -290,6 +304,20 @@ static enum adaptive_path choose(struct adaptive *a, uint64_t now_ns,
 		begin_try(a, path);
 	reason->why = explores ? ADAPTIVE_EXPLORES : ADAPTIVE_PREDICTED;
 	return path;
+}
+
+/* Of the server's link; below 0 where it isn't known, or any more. */
+static double known_load(const struct adaptive *a, uint64_t now_ns)
+{
+	return heard_within(a, now_ns, TOLL_INTERVALS) ? a->heartbeat.link_load
+						       : -1;
+}
+
+/* By what offloading's time is multiplied for what it does to others. */
+static double charge(const struct adaptive *a, double load)
+{
+	return load < 0 ? 1
+			: (1 + a->toll * a->toll_share) * (1 + PRICE * load);
 }
 
 static void begin_try(struct adaptive *a, enum adaptive_path path)
@@ -319,9 +347,18 @@ static enum adaptive_path choose_first(struct adaptive *a)
 	return messaging < offload ? ADAPTIVE_MESSAGING : ADAPTIVE_OFFLOAD;
 }
 
+/* The part of the tries by offloading that is made with that load of the link.
+ */
+static double tries_left(double load)
+{
+	double part = load > 0 ? (1 - load) * (1 - load) : 1;
+
+	return part > TRIES_LEAST ? part : TRIES_LEAST;
+}
+
 /* Whether to try the path that seems the slower: where there is hope; or now
  * and then, the less often the more it would cost. */
-static bool explore(struct adaptive *a, enum adaptive_path other,
+static bool explore(struct adaptive *a, enum adaptive_path other, double load,
 		    double predicted_ns, double best_ns)
 {
 	double chance = a->options.exploration;
@@ -333,6 +370,8 @@ static bool explore(struct adaptive *a, enum adaptive_path other,
 	affordable /= 2;
 	if (chance > affordable)
 		chance = affordable;
+	if (other == ADAPTIVE_OFFLOAD)
+		chance *= tries_left(load);
 	if (chance < a->hope[other])
 		chance = a->hope[other];
 	return random_unit(&a->random) < chance;

@@ -271,6 +271,58 @@ START_TEST(a_full_link_drives_searches_off_it_and_an_empty_one_brings_them_back)
 }
 END_TEST
 
+/* With so much load told every few milliseconds; returns the part that was
+ * offloaded. */
+static double search_with_load(struct world *w, double link_load)
+{
+	double offloaded = 0;
+	unsigned explored = 0;
+
+	for (int i = 0; i < 100; i++) {
+		hear(w, 0.5, link_load);
+		offloaded += search_often(w, 2000) / 100;
+		explored += w->explored;
+	}
+	w->explored = explored;
+	return offloaded;
+}
+
+START_TEST(a_link_that_is_used_is_left_to_the_path_that_needs_less_of_it)
+{
+	struct world w;
+
+	begin(&w, ADAPTIVE_POLICY_ADAPTIVE, 1);
+	takes(&w, 3000, 2600);
+	ck_assert_double_gt(search_with_load(&w, -1), 0.9);
+	ck_assert_double_gt(search_with_load(&w, 0), 0.9);
+	ck_assert_double_lt(search_with_load(&w, 0.85), 0.1);
+	ck_assert_double_gt(search_with_load(&w, 0), 0.9);
+	/* What is much faster stays so. */
+	takes(&w, 3000, 1500);
+	search_with_load(&w, 0.85);
+	ck_assert_double_gt(search_with_load(&w, 0.85), 0.9);
+}
+END_TEST
+
+START_TEST(the_more_a_link_is_used_the_fewer_tries_go_over_it_but_some_do)
+{
+	unsigned explored[3];
+	static const double loads[] = {0, 0.5, 0.85};
+	struct world w;
+
+	begin(&w, ADAPTIVE_POLICY_ADAPTIVE, 1);
+	takes(&w, 3000, 5000);
+	for (int i = 0; i < 3; i++) {
+		search_with_load(&w, loads[i]);
+		search_with_load(&w, loads[i]);
+		explored[i] = w.explored;
+	}
+	ck_assert_uint_lt(explored[1], explored[0] * 2 / 3);
+	ck_assert_uint_lt(explored[2], explored[1] * 2 / 3);
+	ck_assert_uint_gt(explored[2], 0);
+}
+END_TEST
+
 START_TEST(heartbeats_from_the_past_and_senseless_ones_are_none)
 {
 	struct world w;
@@ -452,6 +504,12 @@ Suite *test_suite(const char **why)
 	tcase_add_test(
 		tcase,
 		a_heartbeat_that_lies_about_the_link_costs_the_toll_at_most);
+	tcase_add_test(
+		tcase,
+		a_link_that_is_used_is_left_to_the_path_that_needs_less_of_it);
+	tcase_add_test(
+		tcase,
+		the_more_a_link_is_used_the_fewer_tries_go_over_it_but_some_do);
 	tcase_add_test(
 		tcase,
 		a_full_link_drives_searches_off_it_and_an_empty_one_brings_them_back);
