@@ -33,6 +33,7 @@ struct run {
 	int policy_count, client_count;
 	struct model_options model;
 	struct generate_options items, queries;
+	const char *items_file, *queries_file; /* instead of these */
 	uint64_t time_ns, warmup_ns, every_ns;
 	struct change changes[CHANGES_MAX];
 	int change_count, changed;
@@ -41,6 +42,7 @@ struct run {
 
 static int take_options(struct run *run, int argc, char **argv);
 static int simulate(struct run *run);
+static int trace(const struct run *run, struct trace *trace);
 static int simulate_one(struct run *run);
 static int pass_time(struct run *run, struct model *model, uint64_t until_ns);
 static void report(const struct run *run, const struct model *model,
@@ -73,19 +75,42 @@ int main(int argc, char **argv)
 /* Each policy with each number of clients, in the same tree. */
 static int simulate(struct run *run)
 {
-	struct trace trace = {0};
+	struct trace trace_of_all = {0};
 
 	run->items.seed = run->model.controller.seed;
 	run->queries.seed = run->model.controller.seed + 1;
-	int error = trace_make(&run->items, &run->queries, &trace);
-	run->model.trace = &trace;
+	int error = trace(run, &trace_of_all);
+	run->model.trace = &trace_of_all;
 	for (int c = 0; !error && c < run->client_count; c++)
 		for (int p = 0; !error && p < run->policy_count; p++) {
 			run->model.clients = run->clients[c];
 			run->model.controller.policy = run->policies[p];
 			error = simulate_one(run);
 		}
-	trace_fini(&trace);
+	trace_fini(&trace_of_all);
+	return error;
+}
+
+static int set(const char *file, const struct generate_options *options,
+	       struct trace_set *set)
+{
+	return file ? trace_set_read(file, set)
+		    : trace_set_generate(options, set);
+}
+
+static int trace(const struct run *run, struct trace *trace)
+{
+	struct trace_set items, queries;
+	int error = set(run->items_file, &run->items, &items);
+
+	if (error)
+		return error;
+	error = set(run->queries_file, &run->queries, &queries);
+	if (!error) {
+		error = trace_make_of(&items, &queries, trace);
+		trace_set_fini(&queries);
+	}
+	trace_set_fini(&items);
 	return error;
 }
 
@@ -178,10 +203,12 @@ static const char help[] =
 	"                      filters (of leaves as well)\n"
 	"  --inserts F         part of the operations that insert (0)\n"
 	"  --items N           uniform rectangles in the tree (2000000)\n"
+	"  --items-file FILE   these, of CSV, instead\n"
 	"  --edge E            their edges at most (0.0001)\n"
 	"  --scale S           of the queries, at most; without it their scales follow\n"
 	"                      a power law\n"
 	"  --queries N         different ones (65536)\n"
+	"  --queries-file FILE these, of CSV, instead\n"
 	"  --time TIME         that is measured (1s)\n"
 	"  --warmup TIME       before that (0)\n"
 	"  --every TIME        a line for each such time\n"
@@ -202,9 +229,11 @@ enum {
 	CACHE,
 	INSERTS,
 	ITEMS,
+	ITEMS_FILE,
 	EDGE,
 	SCALE,
 	QUERIES,
+	QUERIES_FILE,
 	TIME,
 	WARMUP,
 	EVERY,
@@ -226,9 +255,11 @@ static const struct option options[] = {
 	{"cache", required_argument, NULL, CACHE},
 	{"inserts", required_argument, NULL, INSERTS},
 	{"items", required_argument, NULL, ITEMS},
+	{"items-file", required_argument, NULL, ITEMS_FILE},
 	{"edge", required_argument, NULL, EDGE},
 	{"scale", required_argument, NULL, SCALE},
 	{"queries", required_argument, NULL, QUERIES},
+	{"queries-file", required_argument, NULL, QUERIES_FILE},
 	{"time", required_argument, NULL, TIME},
 	{"warmup", required_argument, NULL, WARMUP},
 	{"every", required_argument, NULL, EVERY},
@@ -328,12 +359,18 @@ static int take_option(struct run *run, int option)
 		return error;
 	case ITEMS:
 		return parse_uint64(optarg, &run->items.count);
+	case ITEMS_FILE:
+		run->items_file = optarg;
+		return 0;
 	case EDGE:
 		return parse_double(optarg, &run->items.edge);
 	case SCALE:
 		return parse_double(optarg, &run->queries.scale);
 	case QUERIES:
 		return parse_uint64(optarg, &run->queries.count);
+	case QUERIES_FILE:
+		run->queries_file = optarg;
+		return 0;
 	case TIME:
 		return parse_time_ns(optarg, &run->time_ns);
 	case WARMUP:

@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "datasets/csv.h"
 #include "rtree/rtree.h"
 
-static int generate(const struct generate_options *options,
-		    struct item **items);
-static int pack(const struct generate_options *options, struct rtree **tree);
+static int append(struct trace_set *set, size_t *room, const struct item *item);
+static int pack(const struct trace_set *items, struct rtree **tree);
 static int fill(struct rtree *tree, const struct item *items, uint64_t count);
 static int count_costs(struct rtree *tree, const struct item *queries,
 		       struct trace *trace);
@@ -27,23 +27,37 @@ static void count_leaf(const struct walk *walk,
 int trace_make(const struct generate_options *items,
 	       const struct generate_options *queries, struct trace *trace)
 {
-	struct rtree *tree;
-	struct item *asked;
-	int error = pack(items, &tree);
+	struct trace_set packed, asked;
+	int error = trace_set_generate(items, &packed);
 
 	if (error)
 		return error;
-	error = generate(queries, &asked);
+	error = trace_set_generate(queries, &asked);
 	if (!error) {
-		trace->count = queries->count;
-		trace->costs = calloc(queries->count, sizeof(*trace->costs));
-		error = trace->costs ? count_costs(tree, asked, trace)
-				     : err_set(ERR_NO_MEMORY,
-					       "no memory for a trace");
-		free(asked);
-		if (error)
-			trace_fini(trace);
+		error = trace_make_of(&packed, &asked, trace);
+		trace_set_fini(&asked);
 	}
+	trace_set_fini(&packed);
+	return error;
+}
+
+int trace_make_of(const struct trace_set *items,
+		  const struct trace_set *queries, struct trace *trace)
+{
+	struct rtree *tree;
+
+	if (!items->count || !queries->count)
+		return err_set(ERR_USAGE, "there are no %s",
+			       items->count ? "queries" : "items");
+	int error = pack(items, &tree);
+	if (error)
+		return error;
+	trace->count = queries->count;
+	trace->costs = calloc(queries->count, sizeof(*trace->costs));
+	error = trace->costs ? count_costs(tree, queries->items, trace)
+			     : err_set(ERR_NO_MEMORY, "no memory for a trace");
+	if (error)
+		trace_fini(trace);
 	rtree_destroy(tree);
 	return error;
 }
@@ -54,40 +68,83 @@ void trace_fini(struct trace *trace)
 	trace->costs = NULL;
 }
 
-static int generate(const struct generate_options *options, struct item **items)
+/* --- Sets --------------------------------------------------------------- */
+
+int trace_set_generate(const struct generate_options *options,
+		       struct trace_set *set)
 {
 	struct generator generator;
 	int error = generate_begin(&generator, options);
 
 	if (error)
 		return error;
-	*items = calloc(options->count, sizeof(**items));
-	if (!*items)
+	set->count = options->count;
+	set->items = calloc(options->count, sizeof(*set->items));
+	if (!set->items)
 		return err_set(ERR_NO_MEMORY, "no memory for items");
-	struct item *next = *items;
+	struct item *next = set->items;
 	while (generate_next(&generator, next))
 		next++;
 	return 0;
 }
 
-static int pack(const struct generate_options *options, struct rtree **tree)
+int trace_set_read(const char *path, struct trace_set *set)
 {
-	const struct rtree_options region = {
-		.size = rtree_size_forecast(options->count) + rtree_size_min(),
-		.lease_ns = NS_PER_S,
-	};
-	struct item *items;
-	int error = generate(options, &items);
+	struct csv_reader *reader;
+	struct item item;
+	size_t room = 0;
+	int error = csv_open(path, CSV_ITEMS, &reader);
 
 	if (error)
 		return error;
-	error = rtree_create(&region, tree);
+	*set = (struct trace_set){0};
+	while ((error = csv_next_item(reader, &item)) > 0) {
+		error = append(set, &room, &item);
+		if (error)
+			break;
+	}
+	csv_close(reader);
+	if (error)
+		trace_set_fini(set);
+	return error;
+}
+
+static int append(struct trace_set *set, size_t *room, const struct item *item)
+{
+	if (set->count == *room) {
+		size_t more = *room ? 2 * *room : 1024;
+		struct item *items =
+			reallocarray(set->items, more, sizeof(*items));
+		if (!items)
+			return err_set(ERR_NO_MEMORY, "no memory for items");
+		set->items = items;
+		*room = more;
+	}
+	set->items[set->count++] = *item;
+	return 0;
+}
+
+void trace_set_fini(struct trace_set *set)
+{
+	free(set->items);
+	*set = (struct trace_set){0};
+}
+
+/* --- Counting ----------------------------------------------------------- */
+
+static int pack(const struct trace_set *items, struct rtree **tree)
+{
+	const struct rtree_options region = {
+		.size = rtree_size_forecast(items->count) + rtree_size_min(),
+		.lease_ns = NS_PER_S,
+	};
+	int error = rtree_create(&region, tree);
+
 	if (!error) {
-		error = fill(*tree, items, options->count);
+		error = fill(*tree, items->items, items->count);
 		if (error)
 			rtree_destroy(*tree);
 	}
-	free(items);
 	return error;
 }
 

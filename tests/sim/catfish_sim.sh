@@ -57,6 +57,21 @@ run --environment "$rdma" --policy offload,adaptive --clients 2,5 >"$work/a" &&
 	done >"$work/b" && cmp -s "$work/a" "$work/b"
 report $? "lists are as one after the other"
 
+"$top_builddir/catfish" generate uniform --count 10000 --seed 1 >"$work/items.csv"
+"$top_builddir/catfish" generate uniform --count 500 --seed 2 --scale 0.01 \
+	>"$work/queries.csv"
+run --environment "$rdma" --scale 0.01 >"$work/a" &&
+	run --environment "$rdma" --scale 0.01 --items 7 --queries 7 \
+		--items-file "$work/items.csv" \
+		--queries-file "$work/queries.csv" >"$work/b" &&
+	cmp -s "$work/a" "$work/b"
+report $? "a file is as the set that it was generated as"
+head -n 1 "$work/items.csv" >"$work/none.csv"
+fails "there are no items" --environment "$rdma" --items-file "$work/none.csv"
+report $? "a file without items is refused"
+fails "absent.csv" --environment "$rdma" --queries-file "$work/absent.csv"
+report $? "a file that isn't there is refused"
+
 for file in "$environments"/*.conf; do
 	policy=adaptive
 	grep -q '^offload  *0 ' "$file" && policy=messaging
