@@ -245,3 +245,18 @@ plot() {
 		cat
 	} | gnuplot >"$1"
 }
+
+# draw_legend STYLE TITLE...: one for all plots, at the foot of the figure.
+draw_legend() {
+	echo "unset title; unset xlabel; unset ylabel; unset border; unset tics"
+	echo "unset logscale; unset grid; set margins 0,0,0,0"
+	echo "set origin 0,0; set size 1,0.08"
+	echo "set key center center horizontal samplen 2"
+	local separator='plot [0:1][0:1]'
+	while [ $# -gt 0 ]; do
+		printf "%s NaN with lines %s title '%s'" "$separator" "$1" "$2"
+		separator=,
+		shift 2
+	done
+	echo
+}
