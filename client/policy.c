@@ -14,9 +14,8 @@
 #include "wire/message.h"
 
 enum {
-	/* Of the searches that are so quick, the path of one in so many is
-	 * thought about, and its time taken. */
-	QUICK_EVERY = 64,
+	/* A choice stands for so many searches at most. */
+	STANDS_MAX = 256,
 	/* The tree's shape is looked at with the first search, and then with
 	 * one in so many. */
 	SHAPE_EVERY = 4096,
@@ -29,9 +28,13 @@ enum {
  */
 #define QUICK_NS 4000.0
 
+/* For so long a choice stands where searches are quicker than that: then it
+ * costs a few thousandths of their time. */
+#define STANDS_NS 64000.0
+
 static int settle(struct catfish *c, enum catfish_offload offload);
 static void hear(struct catfish *c);
-static bool is_quick(const struct client_policy *p, double leaves);
+static void stand_for(struct client_policy *p, const struct rect *box);
 static void look_at_shape(struct catfish *c);
 
 int client_policy_init(struct catfish *c, const struct catfish_options *options)
@@ -79,6 +82,11 @@ int client_policy_set(struct catfish *c, enum catfish_policy policy,
 	p->controller = controller;
 	p->can_offload = can_offload;
 	p->searches = p->beat = p->beats_before = 0;
+	p->shape_due = 0;
+	p->path = ADAPTIVE_OFFLOAD;
+	p->stands = policy == CATFISH_POLICY_OFFLOAD ? UINT64_MAX : 0;
+	for (int d = 0; d < DIMENSIONS; d++)
+		p->stands_size[d] = INFINITY;
 	p->reason = (struct adaptive_reason){0};
 	return 0;
 }
@@ -100,6 +108,16 @@ static int settle(struct catfish *c, enum catfish_offload offload)
 
 /* --- A search ----------------------------------------------------------- */
 
+void client_choose_search(struct catfish *c, const struct rect *box,
+			  uint64_t now_ns, struct client_choice *choice)
+{
+	struct client_policy *p = &c->policy;
+
+	client_choose(c, client_expect_leaves(c, box), now_ns, choice);
+	if (choice->begun_ns && choice->path == ADAPTIVE_OFFLOAD)
+		stand_for(p, box);
+}
+
 void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 		   struct client_choice *choice)
 {
@@ -115,12 +133,11 @@ void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 		choice->path = p->path = ADAPTIVE_OFFLOAD;
 		return;
 	}
-	if (p->searches % SHAPE_EVERY == 1)
+	if (p->searches >= p->shape_due) {
 		look_at_shape(c);
-	choice->path = p->path;
-	if (is_quick(p, leaves))
-		return;
-	p->leaves = leaves;
+		p->shape_due = p->searches + SHAPE_EVERY;
+	}
+	p->stands = 0;
 	p->now_ns = now_ns ? now_ns : clock_now_ns();
 	hear(c);
 	choice->query.work[ADAPTIVE_MESSAGING] = leaves;
@@ -130,16 +147,34 @@ void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 	choice->begun_ns = p->now_ns;
 }
 
-/* Whether the next search goes as the one before, without a thought: that one
- * was predicted to be over in less time than thinking and measuring are worth,
- * and this one is no larger.  What is told and learnt meanwhile waits that
- * long. */
-static bool is_quick(const struct client_policy *p, double leaves)
+/* Lets the choice to offload that was made for this rectangle stand for others
+ * of up to twice as many leaves, if they are over in less time than thinking
+ * and measuring are worth.  What is told and learnt meanwhile waits that long.
+ */
+static void stand_for(struct client_policy *p, const struct rect *box)
 {
-	return p->reason.why == ADAPTIVE_PREDICTED &&
-	       p->path == ADAPTIVE_OFFLOAD && leaves <= 2 * p->leaves &&
-	       p->reason.predicted_ns[ADAPTIVE_OFFLOAD] < QUICK_NS &&
-	       p->searches % QUICK_EVERY;
+	const struct client_shape *shape = &p->shape;
+	double predicted_ns = p->reason.predicted_ns[ADAPTIVE_OFFLOAD];
+	const double more = pow(2, 1.0 / DIMENSIONS);
+
+	if (p->reason.why != ADAPTIVE_PREDICTED || predicted_ns >= QUICK_NS)
+		return;
+	p->stands = STANDS_NS < STANDS_MAX * predicted_ns
+			    ? (uint64_t)(STANDS_NS / predicted_ns)
+			    : STANDS_MAX;
+	for (int d = 0; d < DIMENSIONS; d++) {
+		double size = box->max[d] - box->min[d];
+		double per_length = shape->leaves_per_length[d];
+		p->stands_size[d] =
+			per_length > 0 ? more * size + (more - 1) / per_length
+				       : INFINITY;
+	}
+}
+
+void client_think_again(struct client_policy *policy)
+{
+	if (policy->policy != CATFISH_POLICY_OFFLOAD)
+		policy->stands = 0;
 }
 
 void client_chosen(struct catfish *c, const struct client_choice *choice)

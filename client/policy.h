@@ -6,14 +6,19 @@
  * (adaptive/adaptive.h), fed with the server's heartbeats, with what searches
  * took, and with how much work this one is.
  *
- *	client_choose(c, leaves, 0, &choice);
+ *	client_choose_search(c, &box, 0, &choice);
  *	... search by choice.path ...
  *	client_chosen(c, &choice);
  *
  * A search of mapped memory takes a few hundred nanoseconds, and to think
- * about it and measure it takes a hundred.  So where searches are that quick,
- * one that is not much larger goes as the one before; only one in 64 is
- * thought about.
+ * about it and measure it takes a hundred.  So where searches are that quick, a
+ * choice to offload stands for those that follow within some tens of
+ * microseconds and are not much larger: these need to compare their size and no
+ * more.  So they do where there is no other choice.
+ *
+ *	if (client_goes_on(&c->policy, &box))
+ *		... offload, and client_think_again() if that came to nothing
+ *...
  *
  * Thread-safety: one connection, one thread at a time. */
 
@@ -40,14 +45,19 @@ struct client_policy {
 	bool can_offload;
 	struct client_shape shape;
 	uint64_t searches;
+	uint64_t shape_due;    /* of these, when the shape is looked at again */
 	uint64_t now_ns;       /* when the clock was last read */
 	uint64_t beat;	       /* of the heartbeat that was heard last */
 	uint64_t beats_before; /* heard over earlier links, which count anew */
 
 	/* Of the last search, and of the last that was thought about. */
 	enum adaptive_path path;
-	double leaves;
 	struct adaptive_reason reason;
+
+	/* Searches that may still be offloaded without a thought, if their box
+	 * is no larger than that in any direction. */
+	uint64_t stands;
+	double stands_size[DIMENSIONS];
 };
 
 struct client_choice {
@@ -67,13 +77,35 @@ int client_policy_set(struct catfish *c, enum catfish_policy policy,
 /* From here on heartbeats come over another link. */
 void client_policy_begin_link(struct catfish *c);
 
+/* Whether the search for this rectangle is offloaded, without a choice: there
+ * is none, or one was made that still stands.  It only counts the search. */
+static inline bool client_goes_on(struct client_policy *policy,
+				  const struct rect *box)
+{
+	if (!policy->stands)
+		return false;
+	for (int d = 0; d < DIMENSIONS; d++)
+		if (box->max[d] - box->min[d] > policy->stands_size[d])
+			return false;
+	policy->stands--;
+	policy->searches++;
+	return true;
+}
+
+/* One that went on so could not be vouched for. */
+void client_think_again(struct client_policy *policy);
+
+/* Chooses for a search for this rectangle. */
+void client_choose_search(struct catfish *c, const struct rect *box,
+			  uint64_t now_ns, struct client_choice *choice);
+
 /* Chooses for a search that is expected to meet that many leaves; 0: not known.
  * 'now_ns' is the time when the caller knows it, else 0. */
 void client_choose(struct catfish *c, double leaves, uint64_t now_ns,
 		   struct client_choice *choice);
 
-/* Whether there is no choice, and searches are always offloaded.  Instead of
- * client_choose() and client_chosen(), it only counts the search. */
+/* Whether there is no choice, and searches are always offloaded; it counts the
+ * search. */
 static inline bool client_always_offloads(struct client_policy *policy)
 {
 	if (policy->policy != CATFISH_POLICY_OFFLOAD)

@@ -27,6 +27,7 @@ static int search_metered(struct catfish *c, struct search *s,
 			  struct catfish_answer *answer);
 static int choose_and_search(struct catfish *c, struct search *s,
 			     uint64_t now_ns);
+static int search_otherwise(struct catfish *c, struct search *s, int error);
 static int search_again(struct catfish *c, struct search *s, int error);
 static inline int search(struct catfish *c, struct search *s, uint64_t now_ns);
 
@@ -175,10 +176,20 @@ static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
 {
 	int error;
 
-	if (!client_always_offloads(&c->policy))
+	if (client_goes_on(&c->policy, &s->box))
+		error = client_search_by_offload(c, s);
+	else
 		error = choose_and_search(c, s, now_ns);
-	else if ((error = client_search_by_offload(c, s)) == ERR_AGAIN)
+	return error ? search_otherwise(c, s, error) : 0;
+}
+
+/* After a first try that failed, or wasn't vouched for. */
+static int search_otherwise(struct catfish *c, struct search *s, int error)
+{
+	if (error == ERR_AGAIN) {
+		client_think_again(&c->policy);
 		error = client_search_by_messaging(c, s);
+	}
 	return error ? search_again(c, s, error) : 0;
 }
 
@@ -188,7 +199,7 @@ static int choose_and_search(struct catfish *c, struct search *s,
 	struct client_choice choice;
 	int error = ERR_AGAIN;
 
-	client_choose(c, client_expect_leaves(c, &s->box), now_ns, &choice);
+	client_choose_search(c, &s->box, now_ns, &choice);
 	if (choice.path == ADAPTIVE_OFFLOAD)
 		error = client_search_by_offload(c, s);
 	else if (client_may_walk(&c->policy))

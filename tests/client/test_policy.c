@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "client/connection.h"
 #include "tests/client/daemon.h"
 #include "tests/client/model.h"
 #include "tests/lib/test.h"
@@ -264,6 +265,58 @@ START_TEST(a_search_that_was_left_counts_as_one_by_messaging)
 }
 END_TEST
 
+/* Has the controller learn that both paths take that long, and choose for a
+ * search of that size. */
+static void choose(double messaging_ns, double offload_ns,
+		   const struct rect *box)
+{
+	const struct adaptive_query query = {{1, 1}};
+	struct client_policy *policy = &server->policy;
+	struct client_choice choice;
+
+	for (int i = 0; i < 500; i++) {
+		adaptive_completed(&policy->controller, ADAPTIVE_MESSAGING,
+				   &query, messaging_ns);
+		adaptive_completed(&policy->controller, ADAPTIVE_OFFLOAD,
+				   &query, offload_ns);
+	}
+	/* Now and then it explores. */
+	do
+		client_choose_search(server, box, 0, &choice);
+	while (policy->reason.why != ADAPTIVE_PREDICTED);
+}
+
+START_TEST(a_choice_stands_for_quick_searches_that_are_no_larger)
+{
+	const struct rect box = {{0.5, 0.5}, {0.51, 0.51}};
+	const struct rect larger = {{0, 0}, {1, 1}};
+
+	begin();
+	connect_by(daemon_.shm, NULL);
+	for (int i = 0; i < 100; i++)
+		search_after_insert();
+	struct client_policy *policy = &server->policy;
+	choose(5000, 300, &box);
+	uint64_t stands = policy->stands, searches = policy->searches;
+	ck_assert_uint_gt(stands, 100);
+	ck_assert(client_goes_on(policy, &box));
+	ck_assert_uint_eq(policy->stands, stands - 1);
+	ck_assert_uint_eq(policy->searches, searches + 1);
+	ck_assert(!client_goes_on(policy, &larger));
+	client_think_again(policy);
+	ck_assert(!client_goes_on(policy, &box));
+	choose(5000, 3000, &box);
+	ck_assert_uint_lt(policy->stands, 50);
+	/* Slow ones are thought about each time, and so are those that don't
+	 * go that way. */
+	choose(50000, 30000, &box);
+	ck_assert_uint_eq(policy->stands, 0);
+	choose(300, 5000, &box);
+	ck_assert_uint_eq(policy->stands, 0);
+	end();
+}
+END_TEST
+
 START_TEST(what_is_learnt_goes_with_the_policy)
 {
 	begin();
@@ -324,6 +377,8 @@ Suite *test_suite(const char **why)
 		who_wants_messaging_or_has_nothing_else_is_left_no_search);
 	tcase_add_test(tcase,
 		       a_search_that_was_left_counts_as_one_by_messaging);
+	tcase_add_test(tcase,
+		       a_choice_stands_for_quick_searches_that_are_no_larger);
 	tcase_add_test(tcase, what_is_learnt_goes_with_the_policy);
 	tcase_add_test(tcase, parameters_out_of_range_are_refused);
 	suite_add_tcase(suite, tcase);
