@@ -12,13 +12,16 @@
 #include "base/dimensions.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/parallel.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "server/notify.h"
 #include "server/options.h"
+#include "server/placement.h"
 #include "server/region_file.h"
 
 static void prepare_process(void);
+static int place(struct options *options);
 static int follow_file(const struct options *options);
 static int open_and_serve(const struct options *options);
 static int serve_file(const struct options *options, struct rtree *tree,
@@ -40,6 +43,8 @@ int main(int argc, char **argv)
 		prepare_process();
 		int error = follow_file(&options);
 		if (!error)
+			error = place(&options);
+		if (!error)
 			error = open_and_serve(&options);
 		if (error)
 			status = (int)program_fail(error);
@@ -60,6 +65,16 @@ static void prepare_process(void)
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		log_warn("only %ju files can be open",
 			 (uintmax_t)limit.rlim_cur);
+}
+
+/* Threads are as many as the processors that are left for them. */
+static int place(struct options *options)
+{
+	int error = placement_apply(&options->server, options->numa_node);
+
+	if (!options->server.threads)
+		options->server.threads = parallel_processors();
+	return error;
 }
 
 /* A region file tells by itself what its items are. */

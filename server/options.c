@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/dimensions.h"
 #include "base/err.h"
-#include "base/parallel.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "fabric/fabric.h"
 #include "server/connection.h"
+#include "server/placement.h"
 
 #define LEASE_DEFAULT_NS      (50 * NS_PER_MS)
 #define LEASE_MIN_NS	      (1 * NS_PER_MS)
@@ -32,6 +32,7 @@ enum {
 	SOCKET_MODE_DEFAULT = 0600,
 	PUSH_BACK_DEFAULT = 64,
 	THREADS_MAX = 1024,
+	NODES_MAX = 1024,
 };
 
 static const char usage[] =
@@ -52,6 +53,8 @@ static const char usage[] =
 	"  --memory SIZE       of the whole region [a quarter of this "
 	"machine's]\n"
 	"  --threads N         that search and answer [one for each processor]\n"
+	"  --numa-node N       keep threads and memory to one node [the RDMA "
+	"device's]\n"
 	"  --lease TIME        for which replaced pages stay as they were "
 	"[50ms]\n"
 	"  --heartbeat TIME    between two reports of the load to clients "
@@ -90,6 +93,7 @@ enum option_id {
 	OPTION_DIMENSIONS,
 	OPTION_MEMORY,
 	OPTION_THREADS,
+	OPTION_NUMA_NODE,
 	OPTION_LEASE,
 	OPTION_HEARTBEAT,
 	OPTION_SPIN,
@@ -111,6 +115,7 @@ static const struct option long_options[] = {
 	{"dimensions", required_argument, NULL, OPTION_DIMENSIONS},
 	{"memory", required_argument, NULL, OPTION_MEMORY},
 	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"numa-node", required_argument, NULL, OPTION_NUMA_NODE},
 	{"lease", required_argument, NULL, OPTION_LEASE},
 	{"heartbeat", required_argument, NULL, OPTION_HEARTBEAT},
 	{"spin", required_argument, NULL, OPTION_SPIN},
@@ -178,7 +183,6 @@ static void set_defaults(struct options *options)
 	*options = (struct options){
 		.server =
 			{
-				.threads = parallel_processors(),
 				.socket_mode = SOCKET_MODE_DEFAULT,
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
 				.spin_ns = SPIN_DEFAULT_NS,
@@ -191,6 +195,7 @@ static void set_defaults(struct options *options)
 				.size = machine_memory(false) / 4,
 				.lease_ns = LEASE_DEFAULT_NS,
 			},
+		.numa_node = PLACEMENT_BY_DEVICE,
 	};
 }
 
@@ -242,6 +247,16 @@ static int read_number(const char *text, unsigned min, unsigned max,
 				max);
 	if (!error)
 		*number = (unsigned)value;
+	return error;
+}
+
+static int read_node(const char *text, int *node)
+{
+	unsigned value;
+
+	int error = read_number(text, 0, NODES_MAX - 1, &value);
+	if (!error)
+		*node = (int)value;
 	return error;
 }
 
@@ -329,6 +344,8 @@ static int read_option(struct options *options, int id, const char *value)
 		return read_memory(value, &options->tree.size);
 	case OPTION_THREADS:
 		return read_number(value, 1, THREADS_MAX, &server->threads);
+	case OPTION_NUMA_NODE:
+		return read_node(value, &options->numa_node);
 	case OPTION_LEASE:
 		return read_time(value, LEASE_MIN_NS, LEASE_MAX_NS,
 				 &options->tree.lease_ns);

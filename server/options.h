@@ -17,7 +17,8 @@ struct options {
 	struct rtree_options tree;
 	const char *region; /* file, or NULL */
 	bool no_save;
-	bool is_done; /* --help or --version: nothing else is wanted */
+	int numa_node; /* or PLACEMENT_BY_DEVICE */
+	bool is_done;  /* --help or --version: nothing else is wanted */
 };
 
 /* Reads the options, and says what is wrong with them; returns an exit status.

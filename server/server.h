@@ -32,7 +32,7 @@ struct listener;
 struct server_options {
 	const char **addresses;
 	size_t address_count;
-	unsigned threads;
+	unsigned threads; /* 0: not settled yet */
 	unsigned socket_mode;
 	uint64_t heartbeat_ns;
 	const char *device;   /* RDMA: NULL: by address */

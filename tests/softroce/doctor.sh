@@ -75,6 +75,38 @@ is "a region on small pages can be READ" status 0 out 0
 claim "and is on such, too" "$(grep -vx 4KiB "$work/pages")"
 huge_pages "$had"
 
+# placed OPTION...: where a server with items has its threads and its region.
+placed() {
+	start_server placed --memory 16M "$@"
+	run catfish import --server "$shm" "$work/items.csv"
+	sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' \
+		/proc/"$pid"/task/*/status | sort -u >"$work/processors"
+	grep -F memfd:catfish-region /proc/"$pid"/numa_maps >"$work/maps"
+	stop_server "$pid"
+}
+
+catfish generate uniform --count 10000 --seed 1 >"$work/items.csv"
+for node in 0 1; do
+	other=$((1 - node))
+	placed --numa-node $node
+	claim "a server keeps its threads to node $node" "$(diff \
+		"$work/processors" /sys/devices/system/node/node$node/cpulist)"
+	claim "and has its region there" "$(grep -q "N$node=" "$work/maps" ||
+		echo none; grep "N$other=" "$work/maps")"
+	claim "and says so" "$(grep -q \
+		"on NUMA node $node of 2, as --numa-node says" \
+		"$work/placed.log" || cat "$work/placed.log")"
+done
+placed
+claim "else, with a device that tells no node, it has all processors" \
+	"$(diff "$work/processors" /sys/devices/system/cpu/online)"
+claim "and says what could be done" "$(grep -q \
+	'no RDMA device tells which .* --numa-node N' "$work/placed.log" ||
+	cat "$work/placed.log")"
+run catfishd --listen "shm://$work/none.sock" --numa-node 2
+is "a node that isn't there is refused" status 2 \
+	err "catfishd: --numa-node: there is no node 2 with memory that this process may use"
+
 ip addr del 10.77.0.2/24 dev eth1
 ip addr del fd77::2/64 dev eth1
 await 'ip addr add'
