@@ -81,9 +81,16 @@ const char *rdma_address(void)
 	return address;
 }
 
+static const char *carrier_of(const char *fabric)
+{
+	size_t size = strlen("faulty:");
+
+	return strncmp(fabric, "faulty:", size) ? fabric : fabric + size;
+}
+
 const char *why_no_fabric(const char *fabric)
 {
-	if (strcmp(fabric, "verbs") || rdma_address())
+	if (strcmp(carrier_of(fabric), "verbs") || rdma_address())
 		return NULL;
 	return "no RDMA device with an IPv4 address";
 }
@@ -118,11 +125,12 @@ void place_prepare(struct place *place, const char *fabric)
 	strcpy(place->folder, "/tmp/catfish-fabric-XXXXXX");
 	MUST(mkdtemp(place->folder));
 	snprintf(place->path, sizeof(place->path), "%s/sock", place->folder);
-	place->is_faulty = !strcmp(fabric, "faulty");
-	if (!strcmp(fabric, "shm") || place->is_faulty)
+	place->carrier = carrier_of(fabric);
+	place->is_faulty = place->carrier != fabric;
+	if (!strcmp(place->carrier, "shm"))
 		snprintf(place->address, sizeof(place->address), "shm://%s",
 			 place->path);
-	else if (!strcmp(fabric, "verbs"))
+	else if (!strcmp(place->carrier, "verbs"))
 		snprintf(place->address, sizeof(place->address), "verbs://%s:0",
 			 rdma_address());
 	else

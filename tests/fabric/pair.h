@@ -32,6 +32,7 @@ struct place {
 	uint8_t *memory; /* the region, to be written */
 	struct fabric_listener *listener;
 	char client_address[160];
+	const char *carrier; /* the fabric, or what a faulty one wraps */
 	bool is_faulty;
 	/* May be set before listening and before connecting. */
 	bool without_region;
@@ -46,8 +47,8 @@ const char *rdma_address(void);
 /* Why tests of a fabric can't run here; NULL when they can. */
 const char *why_no_fabric(const char *fabric);
 
-/* Makes a place of a fabric, "shm", "verbs" or "tcp", and listens at it; "faulty"
- * is shm with clients whose links are faulty. */
+/* Makes a place of a fabric, "shm", "verbs" or "tcp", and listens at it; with
+ * "faulty:" before that, the links of its clients are faulty. */
 void place_open(struct place *place, const char *fabric);
 
 /* The same without listening. */

@@ -15,7 +15,7 @@ static struct fabric_link *server, *client;
 
 static void set_up(void)
 {
-	place_open(&place, "faulty");
+	place_open(&place, "faulty:shm");
 	connect_pair(&place, &server, &client);
 }
 
