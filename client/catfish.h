@@ -470,10 +470,10 @@ CATFISH_API size_t catfish_outstanding(const struct catfish *server);
  *
  * When the connection is lost it is looked for, by a thread of its own that
  * lasts as long as a try, and what is not answered is sent again, in its order.
- * A search that is sent again may see writes that
- * were sent after it, too.  One whose items were handed out in part is
- * completed with CATFISH_ERROR_CONNECTION.  When the connection can't be had
- * back in time, or the server breaks the protocol, all are completed with that
+ * A search that is sent again may see writes that were sent after it, too.  One
+ * whose items were handed out in part is completed with
+ * CATFISH_ERROR_CONNECTION.  When the connection can't be had back in time, or
+ * the server breaks the protocol, all are completed with that
  * error, which is returned. */
 CATFISH_API int catfish_poll(struct catfish *server, size_t *completed);
 
@@ -486,10 +486,9 @@ CATFISH_API int catfish_wait(struct catfish *server, uint32_t timeout_ms,
  * is to wait for, POLLIN or POLLIN | POLLOUT; that may change with each call on
  * the connection, also the descriptor, when the connection was lost.  It is -1
  * and no events between two tries to have it back: then wait for the time below
- * alone.  Before
- * each sleep, also when requests were begun since the last, call catfish_arm(),
- * which asks for the descriptor to become readable by what comes from then on,
- * and completes what has come by then, as catfish_poll() does. */
+ * alone.  Before each sleep, also when requests were begun since the last, call
+ * catfish_arm(), which asks for the descriptor to become readable by what comes
+ * from then on, and completes what has come by then, as catfish_poll() does. */
 CATFISH_API int catfish_fd(const struct catfish *server, short *events);
 CATFISH_API int catfish_arm(struct catfish *server, size_t *completed);
 

@@ -17,8 +17,7 @@
  * more.  So they do where there is no other choice.
  *
  *	if (client_goes_on(&c->policy, &box))
- *		... offload, and client_think_again() if that came to nothing
- *...
+ *		... offload; client_think_again() if that came to nothing
  *
  * Thread-safety: one connection, one thread at a time. */
 
