@@ -6,6 +6,7 @@
  *
  * Thread-safety: pure functions. */
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,8 +57,9 @@ enum relation {
 static inline bool rect_valid(const struct rect *r)
 {
 	for (int d = 0; d < DIMENSIONS; d++)
-		if (!isfinite(r->min[d]) || !isfinite(r->max[d]) ||
-		    r->min[d] > r->max[d])
+		/* Nor does NaN compare so. */
+		if (!(r->min[d] >= -DBL_MAX && r->min[d] <= r->max[d] &&
+		      r->max[d] <= DBL_MAX))
 			return false;
 	return true;
 }

@@ -84,6 +84,7 @@ struct catfish {
 	struct client_fetch *fetch;	/* to copy by, or NULL */
 	uint64_t cache_size;		/* 0: none */
 	struct gathering found;
+	struct catfish_answer unasked; /* of a search that nobody asked about */
 	struct client_group *group; /* to copy by, of many searches, or NULL */
 	uint64_t offloaded;	    /* searches */
 

@@ -47,8 +47,8 @@ static int walk_instead(struct catfish *c, struct search *s, uint64_t asked_ns)
 {
 	const struct root *root = &c->push_back.root;
 
-	s->answer.pushed_back++;
-	s->answer.round_trips++;
+	s->answer->pushed_back++;
+	s->answer->round_trips++;
 	int error = client_check_version(c, root->identity, root->version);
 	return error ? error
 		     : client_search_by_offload_from(c, s, root, asked_ns);
@@ -96,7 +96,7 @@ void client_search_put_query(const struct search *s, struct wire_query *query)
 		.limit = s->limit,
 		.relation = s->relation,
 	};
-	wire_put_rect(&s->box, &query->rect);
+	wire_put_rect(s->box, &query->rect);
 }
 
 int client_search_take_segment(struct catfish *c, struct search *s,
@@ -105,7 +105,7 @@ int client_search_take_segment(struct catfish *c, struct search *s,
 			       const struct client_entries *items)
 {
 	so_far->items += items->count;
-	int error = client_take_version(c, found, so_far->segments, &s->answer);
+	int error = client_take_version(c, found, so_far->segments, s->answer);
 	if (!error)
 		error = check_limit(c, s, so_far);
 	if (!error)
@@ -190,11 +190,11 @@ static int take_totals(struct catfish *c, struct search *s,
 				   "%s sent %" PRIu64 " items and says there "
 				   "were %" PRIu64,
 				   c->address, so_far->items, found->total));
-	s->answer.count = found->total;
-	s->answer.truncated = found->truncated;
-	s->answer.path = CATFISH_PATH_MESSAGING;
-	s->answer.offload = CATFISH_OFFLOAD_AUTO;
-	s->answer.nodes += found->nodes;
-	s->answer.round_trips++;
+	s->answer->count = found->total;
+	s->answer->truncated = found->truncated;
+	s->answer->path = CATFISH_PATH_MESSAGING;
+	s->answer->offload = CATFISH_OFFLOAD_AUTO;
+	s->answer->nodes += found->nodes;
+	s->answer->round_trips++;
 	return 0;
 }

@@ -12,15 +12,11 @@
 #include "client/fetch.h"
 
 enum {
-	/* A search by messaging costs more than telling this number. */
-	REPORT_EVERY = 64,
 	GATHERING_MIN = 256,
 };
 
 static int map_region(struct catfish *c);
 static int reserve(struct gathering *found, size_t more);
-/* Not inline: most searches have nothing to hand out. */
-static __attribute__((noinline)) void hand_out(const struct search *s);
 
 int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 {
@@ -40,18 +36,6 @@ int client_prepare_offload(struct catfish *c, enum catfish_offload offload)
 	return error;
 }
 
-int client_search_by_offload(struct catfish *c, struct search *s)
-{
-	s->gathered = &c->found;
-	int error = c->offload == CATFISH_OFFLOAD_MAPPED
-			    ? client_search_mapped(c, s)
-			    : client_search_by_copy(c, s);
-	if (error)
-		return error;
-	client_hand_out_offloaded(c, s);
-	return 0;
-}
-
 int client_search_by_offload_from(struct catfish *c, struct search *s,
 				  const struct root *root, uint64_t asked_ns)
 {
@@ -59,26 +43,9 @@ int client_search_by_offload_from(struct catfish *c, struct search *s,
 	int error = c->offload == CATFISH_OFFLOAD_MAPPED
 			    ? client_search_mapped_from(c, s, root)
 			    : client_search_by_copy_from(c, s, root, asked_ns);
-	if (error)
-		return error;
-	client_hand_out_offloaded(c, s);
-	return 0;
-}
-
-void client_hand_out_offloaded(struct catfish *c, struct search *s)
-{
-	client_note_offloaded(c, &s->answer);
-	if (s->answer.count && s->found)
-		hand_out(s);
-}
-
-void client_note_offloaded(struct catfish *c, struct catfish_answer *answer)
-{
-	c->version = answer->version;
-	answer->path = CATFISH_PATH_OFFLOAD;
-	answer->offload = c->offload;
-	if (++c->offloaded % REPORT_EVERY == 0)
-		client_report_offloaded(c);
+	if (!error)
+		client_hand_out_offloaded(c, s);
+	return error;
 }
 
 void client_report_offloaded(struct catfish *c)
@@ -100,14 +67,14 @@ void client_report_offloaded(struct catfish *c)
 int client_gather(struct search *s, const struct node *leaf, uint64_t hits)
 {
 	struct gathering *found = s->gathered;
-	uint64_t room = (s->limit ? s->limit : UINT64_MAX) - s->answer.count;
+	uint64_t room = (s->limit ? s->limit : UINT64_MAX) - s->answer->count;
 	uint64_t count = __builtin_popcountll(hits);
 
 	if (count > room) {
-		s->answer.truncated = 1;
+		s->answer->truncated = 1;
 		count = room;
 	}
-	s->answer.count += count;
+	s->answer->count += count;
 	if (!s->found)
 		return 0;
 	GUARD_PAUSE("gather");
@@ -121,7 +88,7 @@ int client_gather(struct search *s, const struct node *leaf, uint64_t hits)
 		int i = __builtin_ctzll(hits);
 		struct rect rect = leaf->rect[i];
 		if (!rect_valid(&rect) ||
-		    !rect_relation_holds(s->relation, &rect, &s->box))
+		    !rect_relation_holds(s->relation, &rect, s->box))
 			return err_set(ERR_DAMAGED,
 				       "page %u gives an item that is no "
 				       "answer",
@@ -130,6 +97,15 @@ int client_gather(struct search *s, const struct node *leaf, uint64_t hits)
 		memcpy(to->box, &rect, sizeof(to->box));
 	}
 	return 0;
+}
+
+void client_hand_out(const struct search *s)
+{
+	const struct catfish_item *item = s->gathered->items;
+
+	for (size_t i = 0; i < s->gathered->count; i++, item++)
+		if (s->found(s->context, item->id, item->box))
+			return;
 }
 
 static int map_region(struct catfish *c)
@@ -169,13 +145,4 @@ static int reserve(struct gathering *found, size_t more)
 	found->items = items;
 	found->capacity = capacity;
 	return 0;
-}
-
-static void hand_out(const struct search *s)
-{
-	const struct catfish_item *item = s->gathered->items;
-
-	for (size_t i = 0; i < s->gathered->count; i++, item++)
-		if (s->found(s->context, item->id, item->box))
-			return;
 }

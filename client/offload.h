@@ -35,7 +35,7 @@ int client_prepare_offload(struct catfish *c, enum catfish_offload offload);
 
 /* Searches by the way that was chosen and hands out what was found.  ERR_AGAIN
  * when no answer could be vouched for. */
-int client_search_by_offload(struct catfish *c, struct search *s);
+static inline int client_search_by_offload(struct catfish *c, struct search *s);
 
 /* The same in the version of this root, which was the newest at 'asked_ns' or
  * later. */
@@ -48,10 +48,12 @@ int client_search_by_offload_from(struct catfish *c, struct search *s,
 enum { CLIENT_GROUP_MAX = 64 };
 int client_search_group_by_copy(struct catfish *c, struct search *const *all,
 				size_t count);
-void client_hand_out_offloaded(struct catfish *c, struct search *s);
+static inline void client_hand_out_offloaded(struct catfish *c,
+					     struct search *s);
 void client_group_destroy(struct client_group *group);
 
 /* Tells the server how many searches it was spared. */
+enum { CLIENT_REPORT_EVERY = 64 }; /* a search by messaging costs more */
 void client_report_offloaded(struct catfish *c);
 
 /* --- For the two ways --------------------------------------------------- */
@@ -73,14 +75,25 @@ int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
 		       client_mapped_walk *walk, void *context);
 
 /* Takes note of an answer that was vouched for. */
-void client_note_offloaded(struct catfish *c, struct catfish_answer *answer);
+static inline void client_note_offloaded(struct catfish *c,
+					 struct catfish_answer *answer)
+{
+	c->version = answer->version;
+	answer->path = CATFISH_PATH_OFFLOAD;
+	answer->offload = c->offload;
+	if (++c->offloaded % CLIENT_REPORT_EVERY == 0)
+		client_report_offloaded(c);
+}
+
+/* Hands out what was gathered, at least one item. */
+void client_hand_out(const struct search *s);
 
 /* Forgets what was gathered, to begin. */
 static inline void client_gather_begin(struct search *s)
 {
 	s->gathered->count = 0;
-	s->answer.count = 0;
-	s->answer.truncated = 0;
+	s->answer->count = 0;
+	s->answer->truncated = 0;
 }
 
 /* Gathers the entries of a leaf that 'hits' has bits for, up to the limit.
@@ -91,7 +104,28 @@ int client_gather(struct search *s, const struct node *leaf, uint64_t hits);
 /* Whether the search has all that was asked for. */
 static inline bool client_gathered_all(const struct search *s)
 {
-	return s->answer.truncated;
+	return s->answer->truncated;
+}
+
+/* --- Inline, as mapped memory is searched in no time --------------------- */
+
+static inline void client_hand_out_offloaded(struct catfish *c,
+					     struct search *s)
+{
+	client_note_offloaded(c, s->answer);
+	if (s->answer->count && s->found)
+		client_hand_out(s);
+}
+
+static inline int client_search_by_offload(struct catfish *c, struct search *s)
+{
+	s->gathered = &c->found;
+	int error = c->offload == CATFISH_OFFLOAD_MAPPED
+			    ? client_search_mapped(c, s)
+			    : client_search_by_copy(c, s);
+	if (!error)
+		client_hand_out_offloaded(c, s);
+	return error;
 }
 
 #endif

@@ -66,7 +66,7 @@ int client_search_by_copy(struct catfish *c, struct search *s)
 	g.all = &w;
 	g.count = 1;
 	prepare(&w, c, s);
-	return run(&g, &s->answer);
+	return run(&g, s->answer);
 }
 
 int client_search_by_copy_from(struct catfish *c, struct search *s,
@@ -79,7 +79,7 @@ int client_search_by_copy_from(struct catfish *c, struct search *s,
 	g.all = &w;
 	g.count = 1;
 	prepare(&w, c, s);
-	fetch_begin_from(g.f, &s->answer, root, asked_ns);
+	fetch_begin_from(g.f, s->answer, root, asked_ns);
 	int error = walk_from_root(&g);
 	if (!error)
 		error = walk_to_end(&g);
@@ -103,10 +103,10 @@ int client_search_group_by_copy(struct catfish *c, struct search *const *all,
 		all[i]->gathered = &c->group->found[i];
 		prepare(&g.all[i], c, all[i]);
 	}
-	int error = run(&g, &all[0]->answer);
+	int error = run(&g, all[0]->answer);
 	for (size_t i = 1; !error && i < count; i++) {
-		all[i]->answer.identity = all[0]->answer.identity;
-		all[i]->answer.version = all[0]->answer.version;
+		all[i]->answer->identity = all[0]->answer->identity;
+		all[i]->answer->version = all[0]->answer->version;
 	}
 	return error;
 }
@@ -168,7 +168,7 @@ static void end_walk(struct copying *w)
 	if (!w->walks)
 		return;
 	w->walks = false;
-	w->s->answer.nodes += w->walk.nodes + w->filtered;
+	w->s->answer->nodes += w->walk.nodes + w->filtered;
 	walk_end(&w->walk);
 }
 
@@ -177,7 +177,7 @@ static int begin_walk(struct copying *w)
 	end_walk(w);
 	client_gather_begin(w->s);
 	w->filtered = 0;
-	int error = walk_begin(&w->walk, &w->s->box, w->s->relation,
+	int error = walk_begin(&w->walk, w->s->box, w->s->relation,
 			       w->f->root.ref, w->c->server.page_count);
 	w->walks = !error;
 	return error;
@@ -262,7 +262,7 @@ static void filter(struct copying *w, const struct walk_wanted *wanted,
 	struct walk_filtered bits = walk_filter(&w->walk, wanted, leaf);
 
 	if (!w->s->found && bits.possible == bits.certain) {
-		w->s->answer.count += __builtin_popcountll(bits.certain);
+		w->s->answer->count += __builtin_popcountll(bits.certain);
 		bits.possible = 0;
 	}
 	if (bits.possible)

@@ -25,12 +25,13 @@ struct errand {
 	struct search *s;
 };
 
-static client_mapped_walk search_mapped;
+static inline __attribute__((always_inline)) client_mapped_walk search_mapped;
 static walk_found gather_leaf;
 
 static int try_again(struct catfish *c, struct catfish_answer *answer,
 		     client_mapped_walk *walk, void *context);
-static int vouch(struct catfish *c, const struct root *root);
+static inline int vouch(struct catfish *c, const struct root *root);
+static int end_with_server(struct catfish *c);
 static inline __attribute__((always_inline)) int
 walk_version(struct catfish *c, struct catfish_answer *answer,
 	     const struct root *root, client_mapped_walk *walk, void *context);
@@ -44,10 +45,10 @@ int client_search_mapped(struct catfish *c, struct search *s)
 {
 	struct errand errand = {c, s};
 
-	int error = try_mapped(c, &s->answer, search_mapped, &errand);
+	int error = try_mapped(c, s->answer, search_mapped, &errand);
 	return error != ERR_AGAIN
 		       ? error
-		       : try_again(c, &s->answer, search_mapped, &errand);
+		       : try_again(c, s->answer, search_mapped, &errand);
 }
 
 int client_walk_mapped(struct catfish *c, struct catfish_answer *answer,
@@ -63,8 +64,8 @@ int client_search_mapped_from(struct catfish *c, struct search *s,
 {
 	struct errand errand = {c, s};
 
-	int error = walk_version(c, &s->answer, root, search_mapped, &errand);
-	s->answer.lease_expiries += error == ERR_AGAIN;
+	int error = walk_version(c, s->answer, root, search_mapped, &errand);
+	s->answer->lease_expiries += error == ERR_AGAIN;
 	return error;
 }
 
@@ -87,7 +88,9 @@ static inline int try_mapped(struct catfish *c, struct catfish_answer *answer,
 {
 	struct root root;
 
-	root_load(c->region, &root);
+	root_load_version(c->region, &root);
+	root.identity = atomic_load_explicit(&c->region->record.identity,
+					     memory_order_relaxed);
 	int error = client_check_version(c, root.identity, root.version);
 	return error ? error : walk_version(c, answer, &root, walk, context);
 }
@@ -108,7 +111,7 @@ static inline int walk_version(struct catfish *c, struct catfish_answer *answer,
 	return error ? error : walk_error;
 }
 
-static int search_mapped(void *context, const struct root *root)
+static inline int search_mapped(void *context, const struct root *root)
 {
 	struct errand *errand = context;
 	struct search *s = errand->s;
@@ -116,10 +119,10 @@ static int search_mapped(void *context, const struct root *root)
 
 	client_gather_begin(s);
 	/* The walk goes to no page that the region doesn't have. */
-	int error = walk_run(&errand->c->pages, root->ref, &s->box, s->relation,
+	int error = walk_run(&errand->c->pages, root->ref, s->box, s->relation,
 			     gather_leaf, errand, &visited);
-	s->answer.nodes = visited.nodes;
-	s->answer.read_bytes =
+	s->answer->nodes = visited.nodes;
+	s->answer->read_bytes =
 		visited.leaves * RTREE_PAGE_SIZE +
 		(visited.nodes - visited.leaves) * RTREE_INNER_SIZE;
 	return error == ALL_GATHERED ? 0 : error;
@@ -136,16 +139,20 @@ static int gather_leaf(void *context, const struct node *leaf, uint64_t hits)
 }
 
 /* Whether no page of the version had been touched when the last of them was
- * read, and the server was there to touch it.  One that has closed the link may
- * have a successor, with newer writes. */
-static int vouch(struct catfish *c, const struct root *root)
+ * read, and the server was there to touch it: hadn't died, or closed the link,
+ * after which it may have a successor with newer writes. */
+static inline int vouch(struct catfish *c, const struct root *root)
 {
 	if (GUARD("horizon", root_load_horizon(c->region) > root->version))
 		return ERR_AGAIN;
-	if (GUARD("owner-died", root_owner_died(c->region) ||
-					fabric_server_has_left(c->link)))
-		return client_break(c, err_set(ERR_CONNECTION,
-					       "the server at %s has ended",
-					       c->address));
+	if (GUARD("owner-died", fabric_server_has_left(c->link)))
+		return end_with_server(c);
 	return 0;
+}
+
+static int end_with_server(struct catfish *c)
+{
+	return client_break(c,
+			    err_set(ERR_CONNECTION,
+				    "the server at %s has ended", c->address));
 }

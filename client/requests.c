@@ -48,6 +48,8 @@ struct request {
 	union {
 		struct {
 			struct search search;
+			struct rect box; /* that it is for */
+			struct catfish_answer answer;
 			struct search_progress progress;
 		};
 		struct nearest_call nearest;
@@ -199,6 +201,10 @@ static int begin_search(struct catfish *c, const struct catfish_query *query,
 		return error;
 	r->search = *search;
 	r->search.context = call->context;
+	r->box = *search->box;
+	r->search.box = &r->box;
+	r->answer = (struct catfish_answer){0};
+	r->search.answer = &r->answer;
 	r->progress = (struct search_progress){0};
 	return post(c, r, request);
 }
@@ -428,8 +434,8 @@ static void send_instead(struct catfish *c, struct request *r)
 	c->requests->unsent++;
 	r->is_offloaded = false;
 	r->is_unsent = true;
-	r->search.answer.count = 0;
-	r->search.answer.truncated = 0;
+	r->answer.count = 0;
+	r->answer.truncated = 0;
 }
 
 /* Those to be offloaded, the oldest first. */
@@ -459,7 +465,7 @@ static int offload_group(struct catfish *c, struct request **requests,
 		all[i] = &requests[i]->search;
 	client_meter_begin(c, &meter);
 	int error = client_search_group_by_copy(c, all, count);
-	client_meter_end(c, &meter, &all[0]->answer);
+	client_meter_end(c, &meter, all[0]->answer);
 	return error;
 }
 
@@ -469,7 +475,7 @@ static int offload_one(struct catfish *c, struct search *s)
 
 	client_meter_begin(c, &meter);
 	int error = client_search_by_offload(c, s);
-	client_meter_end(c, &meter, &s->answer);
+	client_meter_end(c, &meter, s->answer);
 	return error;
 }
 
@@ -967,8 +973,7 @@ static void finish(struct catfish *c, const struct request *r, int error)
 		result.text = text;
 	}
 	if (!is_write(r)) {
-		result.answer =
-			is_search(r) ? r->search.answer : r->nearest.answer;
+		result.answer = is_search(r) ? r->answer : r->nearest.answer;
 		result.answer.time_ns = clock_now_ns() - r->begun_ns;
 	} else {
 		result.written = r->write.written;

@@ -21,8 +21,8 @@ struct store {
 };
 
 static catfish_found store_item;
-static int run(struct catfish *c, const struct catfish_query *query,
-	       struct search *s, struct catfish_answer *answer);
+static inline int run(struct catfish *c, const struct catfish_query *query,
+		      struct search *s, struct catfish_answer *answer);
 static int search_metered(struct catfish *c, struct search *s,
 			  struct catfish_answer *answer);
 static int choose_and_search(struct catfish *c, struct search *s,
@@ -66,7 +66,7 @@ int catfish_count(struct catfish *c, const struct catfish_query *query,
 
 	int error = run(c, query, &s, answer);
 	if (!error && count)
-		*count = s.answer.count;
+		*count = s.answer->count;
 	return catfish_error_of(error);
 }
 
@@ -85,8 +85,8 @@ static int store_item(void *context, int64_t id, const double *box)
 	return 0;
 }
 
-static int run(struct catfish *c, const struct catfish_query *query,
-	       struct search *s, struct catfish_answer *answer)
+static inline int run(struct catfish *c, const struct catfish_query *query,
+		      struct search *s, struct catfish_answer *answer)
 {
 	int error = client_begin(c);
 
@@ -94,21 +94,28 @@ static int run(struct catfish *c, const struct catfish_query *query,
 		error = client_search_take_query(query, s);
 	if (error)
 		return error;
-	/* Only who asks for what it took pays for the clock. */
-	return answer ? search_metered(c, s, answer) : search(c, s, 0);
+	/* Only who asks for what it took pays for the clock, and for a place
+	 * that begins with zeros. */
+	if (answer)
+		return search_metered(c, s, answer);
+	s->answer = &c->unasked;
+	return search(c, s, 0);
 }
 
 static int search_metered(struct catfish *c, struct search *s,
 			  struct catfish_answer *answer)
 {
+	struct catfish_answer took = {0};
 	struct client_meter meter;
 
+	s->answer = &took;
 	client_meter_begin(c, &meter);
 	int error = search(c, s, meter.begun_ns);
 	if (error)
 		return error;
-	client_meter_end(c, &meter, &s->answer);
-	*answer = s->answer;
+	client_meter_end(c, &meter, &took);
+	*answer = took;
+	s->answer = answer;
 	return 0;
 }
 
@@ -153,12 +160,12 @@ int client_search_take_query(const struct catfish_query *query,
 		return err_set(ERR_USAGE, "there is no relation %d",
 			       (int)query->relation);
 	}
-	static_assert(sizeof(s->box) == sizeof(query->box), "a rectangle");
-	memcpy(&s->box, query->box, sizeof(s->box));
+	static_assert(sizeof(*s->box) == sizeof(query->box), "a rectangle");
+	s->box = (const struct rect *)query->box;
 	s->limit = s->found ? query->limit : 0;
-	return rect_valid(&s->box) ? 0
-				   : err_prefix(parse_check_rect(&s->box),
-						"the query's rectangle");
+	return rect_valid(s->box) ? 0
+				  : err_prefix(parse_check_rect(s->box),
+					       "the query's rectangle");
 }
 
 /* Begins again what is to be done again; items in arrays are stored anew. */
@@ -176,7 +183,7 @@ static inline int search(struct catfish *c, struct search *s, uint64_t now_ns)
 {
 	int error;
 
-	if (client_goes_on(&c->policy, &s->box))
+	if (client_goes_on(&c->policy, s->box))
 		error = client_search_by_offload(c, s);
 	else
 		error = choose_and_search(c, s, now_ns);
@@ -199,7 +206,7 @@ static int choose_and_search(struct catfish *c, struct search *s,
 	struct client_choice choice;
 	int error = ERR_AGAIN;
 
-	client_choose_search(c, &s->box, now_ns, &choice);
+	client_choose_search(c, s->box, now_ns, &choice);
 	if (choice.path == ADAPTIVE_OFFLOAD)
 		error = client_search_by_offload(c, s);
 	else if (client_may_walk(&c->policy))

@@ -14,14 +14,14 @@
 #include "client/connection.h"
 
 struct search {
-	struct rect box;
+	const struct rect *box; /* the caller's */
 	enum relation relation;
 	uint64_t limit;	      /* 0: none */
 	catfish_found *found; /* NULL: a count */
 	void *context;
-	bool handed_out;	    /* some item: it can't be begun again */
-	struct gathering *gathered; /* to offload: what was found */
-	struct catfish_answer answer;
+	bool handed_out;	       /* some item: it can't be begun again */
+	struct gathering *gathered;    /* to offload: what was found */
+	struct catfish_answer *answer; /* counts are added to it */
 };
 
 /* What has come of an answer by messaging. */

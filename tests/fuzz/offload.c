@@ -206,19 +206,21 @@ static uint64_t search_from(struct catfish *c, unsigned relation,
 			    const struct rect *rect, const struct root *root)
 {
 	uint64_t count = 0;
+	struct catfish_answer answer = {0};
 	struct search s = {
-		.box = *rect,
+		.box = rect,
 		.relation = (enum relation)(relation % 3),
 		.found = relation % 4 ? take_item : NULL,
 		.context = &count,
+		.answer = &answer,
 	};
 
 	int error = root ? client_search_by_offload_from(c, &s, root, 0)
 			 : client_search_by_offload(c, &s);
-	fuzz_require(error || !s.found || s.answer.count == count,
+	fuzz_require(error || !s.found || answer.count == count,
 		     "items that don't count");
-	require_end(c, error, &s.answer);
-	return error ? 0 : s.answer.count;
+	require_end(c, error, &answer);
+	return error ? 0 : answer.count;
 }
 
 static uint64_t search(struct catfish *c, unsigned relation,
