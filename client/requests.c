@@ -610,6 +610,9 @@ static uint64_t next_time(const struct catfish *c)
 	const struct client_requests *requests = c->requests;
 	uint64_t next = requests->next_deadline_ns;
 
+	/* Lost again while it came back: to be looked for. */
+	if (c->lost && !requests->is_coming_back)
+		return 0;
 	return requests->is_coming_back && !c->opening &&
 			       requests->retry.next_ns < next
 		       ? requests->retry.next_ns
