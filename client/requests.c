@@ -266,6 +266,12 @@ static int make_table(struct catfish *c)
 	return 0;
 }
 
+static void stop_coming_back(struct client_requests *requests)
+{
+	requests->is_coming_back = false;
+	requests->retry = (struct client_retry){0};
+}
+
 /* Finds the place of the next request, which isn't taken yet. */
 static int prepare(struct catfish *c, const struct catfish_call *call,
 		   enum wire_operation operation, struct request **request)
@@ -279,6 +285,9 @@ static int prepare(struct catfish *c, const struct catfish_call *call,
 		error = make_table(c);
 	if (error)
 		return error;
+	/* A call that waits has had it back since. */
+	if (!c->lost)
+		stop_coming_back(c->requests);
 	struct request *r =
 		&c->requests->table[(c->sequence + 1) % REQUESTS_MAX];
 	if (r->sequence)
@@ -755,8 +764,7 @@ static int come_back(struct catfish *c)
 	int error = client_reconnect_poll(c, &requests->retry);
 	if (error == ERR_AGAIN)
 		return 0;
-	requests->is_coming_back = false;
-	requests->retry = (struct client_retry){0};
+	stop_coming_back(requests);
 	if (error)
 		return error;
 	if (c->server.session != session)
