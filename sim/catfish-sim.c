@@ -194,6 +194,8 @@ static const char help[] =
 	"  --policy P,...      messaging, offload, catfish or adaptive (the default)\n"
 	"  --threshold T       of catfish (0.95)\n"
 	"  --backoff N         of catfish (8)\n"
+	"  --part P            whatever the policy says, that part of the searches is\n"
+	"                      offloaded, by lot: to see what could be reached\n"
 	"  --exploration E     of adaptive: part of the searches, at most (1/1024)\n"
 	"  --clients N,...     that search one after the other (1); a line for each\n"
 	"                      number with each policy, in the same tree\n"
@@ -223,6 +225,7 @@ enum {
 	THRESHOLD,
 	BACKOFF,
 	EXPLORATION,
+	PART,
 	CLIENTS,
 	THINK,
 	HERD,
@@ -249,6 +252,7 @@ static const struct option options[] = {
 	{"threshold", required_argument, NULL, THRESHOLD},
 	{"backoff", required_argument, NULL, BACKOFF},
 	{"exploration", required_argument, NULL, EXPLORATION},
+	{"part", required_argument, NULL, PART},
 	{"clients", required_argument, NULL, CLIENTS},
 	{"think", required_argument, NULL, THINK},
 	{"herd", no_argument, NULL, HERD},
@@ -270,6 +274,7 @@ static const struct option options[] = {
 
 static int take_option(struct run *run, int option);
 static int take_count(const char *text, uint64_t max, uint32_t *count);
+static int take_part(const char *text, double *part);
 static int take_policies(struct run *run, char *text);
 static int take_clients(struct run *run, char *text);
 static int take_cache(const char *text, enum model_cache *cache);
@@ -340,6 +345,9 @@ static int take_option(struct run *run, int option)
 		return take_count(optarg, UINT32_MAX, &controller->backoff);
 	case EXPLORATION:
 		return parse_double(optarg, &controller->exploration);
+	case PART:
+		run->model.draws_path = true;
+		return take_part(optarg, &run->model.offloaded_part);
 	case CLIENTS:
 		return take_clients(run, optarg);
 	case THINK:
@@ -352,11 +360,7 @@ static int take_option(struct run *run, int option)
 	case CACHE:
 		return take_cache(optarg, &run->model.cache);
 	case INSERTS:
-		error = parse_double(optarg, &run->model.inserts);
-		if (!error &&
-		    !(run->model.inserts >= 0 && run->model.inserts <= 1))
-			return err_set(ERR_USAGE, "a part is between 0 and 1");
-		return error;
+		return take_part(optarg, &run->model.inserts);
 	case ITEMS:
 		return parse_uint64(optarg, &run->items.count);
 	case ITEMS_FILE:
@@ -392,6 +396,18 @@ static int take_count(const char *text, uint64_t max, uint32_t *count)
 			       max);
 	if (!error)
 		*count = (uint32_t)value;
+	return error;
+}
+
+static int take_part(const char *text, double *part)
+{
+	double value;
+	int error = parse_double(text, &value);
+
+	if (!error && !(value >= 0 && value <= 1))
+		return err_set(ERR_USAGE, "a part is between 0 and 1");
+	if (!error)
+		*part = value;
 	return error;
 }
 

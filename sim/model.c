@@ -110,6 +110,7 @@ static void hear(struct model *m, uint32_t i);
 static void predict(const struct model *m, struct client *c);
 static void send_request(struct model *m, uint32_t i);
 static double choose_ns(const struct model *m);
+static enum adaptive_path draw_path(const struct model *m, struct client *c);
 static void walk(struct model *m, uint32_t i, double busy_ns);
 static void plan_reads(struct model *m, uint32_t i, double busy_ns);
 static void send_reads(struct model *m, uint32_t i, double from_ns);
@@ -455,11 +456,20 @@ static void begin(struct model *m, uint32_t i)
 	c->path = adaptive_choose(&c->controller, (uint64_t)m->now_ns,
 				  &c->query, &reason);
 	m->result.explored += reason.why == ADAPTIVE_EXPLORES;
+	if (m->options.draws_path)
+		c->path = draw_path(m, c);
 	c->walks = c->path == ADAPTIVE_OFFLOAD;
 	if (c->walks)
 		walk(m, i, choose_ns(m));
 	else
 		send_request(m, i);
+}
+
+static enum adaptive_path draw_path(const struct model *m, struct client *c)
+{
+	return random_unit(&c->random) < m->options.offloaded_part
+		       ? ADAPTIVE_OFFLOAD
+		       : ADAPTIVE_MESSAGING;
 }
 
 /* After so much time of its processor for something else. */

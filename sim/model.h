@@ -35,6 +35,10 @@ struct model_options {
 	double think_ns; /* between two operations, on average */
 	bool herd;	 /* all clients' heartbeats come at the same time */
 	struct adaptive_options controller; /* its seed: of everything */
+	/* Whatever the policy says, that part of the searches is offloaded, by
+	 * lot: what it could have reached. */
+	bool draws_path;
+	double offloaded_part;
 };
 
 struct model;

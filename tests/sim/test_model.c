@@ -232,6 +232,24 @@ START_TEST(only_who_finds_others_waiting_is_left_a_search)
 }
 END_TEST
 
+START_TEST(a_part_that_is_given_is_offloaded_whatever_the_policy_says)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.message_ns = 100000;
+	struct model_options options = of(p, ADAPTIVE_POLICY_ADAPTIVE, 16);
+	options.draws_path = true;
+	for (double part = 0; part <= 1; part += 0.25) {
+		options.offloaded_part = part;
+		struct model_result r = run(&options, 1e8);
+		ck_assert_uint_gt(r.searches, 500);
+		double offloaded = (double)r.offloaded / (double)r.searches;
+		ck_assert_double_le(fabs(offloaded - part), 0.05);
+	}
+}
+END_TEST
+
 START_TEST(inserts_take_turns_at_the_one_writer)
 {
 	struct parameters p = nothing;
@@ -356,6 +374,9 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase, workers_without_cores_share_them);
 	tcase_add_test(tcase, what_the_server_leaves_costs_both_paths);
 	tcase_add_test(tcase, only_who_finds_others_waiting_is_left_a_search);
+	tcase_add_test(
+		tcase,
+		a_part_that_is_given_is_offloaded_whatever_the_policy_says);
 	tcase_add_test(tcase, inserts_take_turns_at_the_one_writer);
 	tcase_add_test(tcase, catfish_needs_heartbeats_to_offload);
 	tcase_add_test(tcase, adaptive_follows_cores_that_go_and_come_back);
