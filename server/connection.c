@@ -25,9 +25,8 @@ enum step {
 	STEP_LONG, /* it took as long as a turn may */
 };
 
-/* How long a client may leave an answer waiting for room. */
-#define STALL_NS       (10 * NS_PER_S)
-/* And how long when the server is about to end. */
+/* How long a client may leave an answer waiting for room, at most, when the
+ * server is about to end. */
 #define DRAIN_STALL_NS (1 * NS_PER_S)
 
 /* How long the writer waits for pages before answers that hold some end, and
@@ -375,13 +374,15 @@ static bool is_too_long(const struct connection *c)
 
 enum connection_state connection_tick(struct connection *c, uint64_t now_ns)
 {
-	uint64_t most_ns = c->server->draining ? DRAIN_STALL_NS : STALL_NS;
+	uint64_t most_ns = c->server->options.stall_ns;
 
+	if (c->server->draining && most_ns > DRAIN_STALL_NS)
+		most_ns = DRAIN_STALL_NS;
 	connection_see_report(c);
 	if (c->stalled_since_ns && now_ns - c->stalled_since_ns > most_ns) {
 		log_warn("client %" PRIu64 " is dropped: it took nothing of "
-			 "its answer for %u s",
-			 c->number, (unsigned)(most_ns / NS_PER_S));
+			 "its answer for %g s",
+			 c->number, (double)most_ns / NS_PER_S);
 		return CONNECTION_ENDED;
 	}
 	if (is_too_long(c))

@@ -22,10 +22,11 @@
 #define HEARTBEAT_DEFAULT_NS  (10 * NS_PER_MS)
 #define HEARTBEAT_MIN_NS      (1 * NS_PER_MS)
 #define HEARTBEAT_MAX_NS      (60 * NS_PER_S)
-#define SILENCE_MIN_NS	      (100 * NS_PER_MS)
-#define SILENCE_MAX_NS	      (600 * NS_PER_S)
+#define PATIENCE_MIN_NS	      (100 * NS_PER_MS)
+#define PATIENCE_MAX_NS	      (600 * NS_PER_S)
 #define SPIN_DEFAULT_NS	      (50 * NS_PER_US)
 #define SPIN_MAX_NS	      (1 * NS_PER_S)
+#define STALL_DEFAULT_NS      (10 * NS_PER_S)
 #define CLIENT_MEMORY_DEFAULT UINT64_C(2097152)
 
 enum {
@@ -70,6 +71,10 @@ static const char usage[] =
 	"  --max-memory-per-client SIZE\n"
 	"                      of rings and requests; a client that wants more is "
 	"refused [2M]\n"
+	"  --stall-timeout TIME\n"
+	"                      after which a client that takes nothing of its "
+	"answer is\n"
+	"                      dropped [10s]\n"
 	"  --socket-mode MODE  permissions of Unix sockets, in octal [0600]\n"
 	"  --device NAME       RDMA device of verbs:// addresses [the address's]\n"
 	"  --link-speed RATE   of its link, such as 100G, in bits per second [as "
@@ -100,6 +105,7 @@ enum option_id {
 	OPTION_PUSH_BACK,
 	OPTION_MAX_CLIENTS,
 	OPTION_MAX_MEMORY,
+	OPTION_STALL_TIMEOUT,
 	OPTION_SOCKET_MODE,
 	OPTION_DEVICE,
 	OPTION_LINK_SPEED,
@@ -122,6 +128,7 @@ static const struct option long_options[] = {
 	{"push-back", required_argument, NULL, OPTION_PUSH_BACK},
 	{"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
 	{"max-memory-per-client", required_argument, NULL, OPTION_MAX_MEMORY},
+	{"stall-timeout", required_argument, NULL, OPTION_STALL_TIMEOUT},
 	{"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
 	{"device", required_argument, NULL, OPTION_DEVICE},
 	{"link-speed", required_argument, NULL, OPTION_LINK_SPEED},
@@ -187,6 +194,7 @@ static void set_defaults(struct options *options)
 				.heartbeat_ns = HEARTBEAT_DEFAULT_NS,
 				.spin_ns = SPIN_DEFAULT_NS,
 				.push_back = PUSH_BACK_DEFAULT,
+				.stall_ns = STALL_DEFAULT_NS,
 				.max_clients = CLIENTS_MAX,
 				.memory_per_client = CLIENT_MEMORY_DEFAULT,
 			},
@@ -360,6 +368,9 @@ static int read_option(struct options *options, int id, const char *value)
 		return read_number(value, 0, CLIENTS_MAX, &server->push_back);
 	case OPTION_MAX_MEMORY:
 		return read_client_memory(value, &server->memory_per_client);
+	case OPTION_STALL_TIMEOUT:
+		return read_time(value, PATIENCE_MIN_NS, PATIENCE_MAX_NS,
+				 &server->stall_ns);
 	case OPTION_SOCKET_MODE:
 		return read_mode(value, &server->socket_mode);
 	case OPTION_DEVICE:
@@ -368,7 +379,7 @@ static int read_option(struct options *options, int id, const char *value)
 	case OPTION_LINK_SPEED:
 		return read_rate(value, &server->link_speed);
 	case OPTION_LINK_TIMEOUT:
-		return read_time(value, SILENCE_MIN_NS, SILENCE_MAX_NS,
+		return read_time(value, PATIENCE_MIN_NS, PATIENCE_MAX_NS,
 				 &server->silence_ns);
 	case OPTION_HELP:
 	case OPTION_VERSION:

@@ -39,6 +39,7 @@ struct server_options {
 	uint64_t silence_ns;  /* of clients by RDMA that have gone; 0: 3 s */
 	uint64_t link_speed;  /* in bits per second; 0: as devices say */
 	uint64_t spin_ns;     /* before a worker sleeps; 0: it sleeps at once */
+	uint64_t stall_ns;    /* that an answer may wait for its client */
 	unsigned max_clients; /* at most CLIENTS_MAX */
 	uint64_t memory_per_client; /* bytes at most; see connection_memory() */
 	/* Clients that wait for the same thread, from which on searches are

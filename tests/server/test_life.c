@@ -122,9 +122,10 @@ END_TEST
 
 START_TEST(a_client_that_does_not_read_is_dropped_and_disturbs_nobody)
 {
+	static const char *const options[] = {"--stall-timeout", "1s", NULL};
 	struct raw slow, other;
 
-	daemon_start(&server, NULL);
+	daemon_start(&server, options);
 	raw_open(&other, address(_i), RAW_INBOX_SIZE);
 	insert_items(&other, ITEMS);
 	raw_open(&slow, address(_i), RAW_INBOX_SIZE);
@@ -150,7 +151,8 @@ END_TEST
 
 START_TEST(an_answer_that_nobody_takes_ends_when_its_pages_are_needed)
 {
-	static const char *const options[] = {"--memory", "4M", NULL};
+	static const char *const options[] = {"--memory", "4M",
+					      "--stall-timeout", "600s", NULL};
 	struct raw slow, writer;
 	bool ended = false;
 
