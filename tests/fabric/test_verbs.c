@@ -5,6 +5,7 @@
  * the link of who tried, and no other.  With WITHOUT_WINDOWS the device is one
  * that has no memory windows, so that each link has a protection domain. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,8 @@ START_TEST(whatever_is_tried_is_refused_and_disturbs_nobody)
 		fabric_close(client);
 		fabric_close(server);
 		connect_pair(&place, &server, &client);
+		if (i % 1000 == 999)
+			fprintf(stderr, "# %d tried\n", i + 1);
 	}
 	ck_assert_mem_eq(before, place.memory, TEST_REGION_SIZE);
 	for (uint32_t i = sizeof("well"); i < size; i++)
