@@ -67,8 +67,8 @@ replays "so they are when many are under way" 8000 \
 	--items 800 --readers 2 --together 32
 claim "and went over the link" "$(more_than $((sent + 16000)) \
 	"$(counted sent_pkts)")"
-replays "so are those of searches that the server leaves to its clients" 300 \
-	--push-back 0 --paths messaging --items 800
+replays "so are those of searches that the server leaves to its clients" 1000 \
+	--push-back 0 --paths messaging --items 800 --readers 2
 
 disturb loss 1%
 again=$(counted completer_retry_err duplicate_request out_of_seq_request)
