@@ -419,7 +419,8 @@ struct catfish_call {
  * to 64 together, and are completed by it.  By READs they share round trips,
  * are answered from one version, and what they took is told by the first of
  * them.  Beside requests that only the server can answer it answers the
- * searches, too.
+ * searches, too.  A policy that chooses has no part in this: it compares what
+ * one search takes by either path, and those made together have no time each.
  *
  * CATFISH_ERROR_BUSY when as many are outstanding as there is room for (at
  * least 64 searches): poll, and try again.  CATFISH_ERROR_USAGE for more items

@@ -107,13 +107,15 @@ needs "the lease begins when the version without a page is published" \
 needs "a write is published before it is acknowledged" \
 	acknowledge-last server acknowledge:500:3 server --paths messaging
 
-# The server reuses pages at once; no search takes as long as the lease.
+# The server reuses pages at once; no search takes as long as the lease.  Births
+# would find most of that, and end the search.
 needs "retired pages wait for the lease" \
-	retire-wait server read:2000:50 client --paths copy
+	retire-wait server read:2000:50 client --paths copy \
+	--client-env CATFISH_FAULT=birth
 
-# Over tcp there is no lease, only pins.
+# Over tcp there is no lease, only pins, and the births, as above.
 needs "pinned pages are not reused" \
-	pin server hand-out:10000:50 server --fabric tcp
+	pin,birth server hand-out:10000:50 server --fabric tcp
 
 # stops PATH PAUSE: clients are stopped for ten leases, most of them in the
 # middle of a search, where the pause keeps them.
