@@ -28,16 +28,29 @@ micro_begin() {
 	start_server --threads 1 --spin "$spin" --memory 512M
 	tree_server=$CATFISH_SERVER
 	load_uniform "$items" 1
-	# Points hardly ever find anything.
+	# Points hardly ever find anything, but where they are in the middle of items.
 	generate_queries points 1e-9 3
 	generate_queries small 1e-5 2
 	generate_queries large 1e-2 2
+	awk -F, -v OFS=, -v count="$queries" 'NR == 1 { print }
+		NR > 1 && NR <= count + 1 {
+			x = ($2 + $4) / 2
+			y = ($3 + $5) / 2
+			printf "%d,%.12g,%.12g,%.12g,%.12g\n", $1, x, y, x, y
+		}' "$work/items.csv" >"$work/hits.csv"
+	count_queries points
+	count_queries small
+	count_queries large
+	count_queries hits
 	micro_say items "$items"
 }
 
-generate_queries() { # generate_queries NAME SCALE SEED: and what they visit and find
+generate_queries() { # generate_queries NAME SCALE SEED
 	"$programs/catfish" generate uniform --count "$queries" --seed "$3" \
 		--scale "$2" >"$work/$1.csv"
+}
+
+count_queries() { # count_queries NAME: what they visit and find
 	head -n 2000 "$work/$1.csv" | "$programs/catfish" query --queries - \
 		--server "$local_server" --count --explain --offload mapped \
 		2>&1 >"$work/counts" |
@@ -62,14 +75,16 @@ micro_say() { # micro_say NAME VALUE
 }
 
 # micro NAME SERVER OPTION...: nanoseconds of an operation of one client.
-# Where the processor was away for all of the time, it is tried again.
+# Where the processor was away for all of the time, or for so long that the server gave
+# the client up, it is tried again.
 micro() {
 	local name=$1 server=$2 value
 	shift 2
 	for _ in {1..50}; do
 		value=$(bench --server "$server" --rounds "$rounds" \
 			--duration "${seconds}s" --warmup "$warmup" "$@" |
-			field ops_per_s_max | awk '$1 > 0 { printf "%.1f", 1e9 / $1 }')
+			field ops_per_s_max |
+			awk '$1 > 0 { printf "%.1f", 1e9 / $1 }') || continue
 		[ -z "$value" ] || break
 	done
 	[ -n "$value" ] || fail 1 "nothing was done in all rounds of $name"
@@ -99,15 +114,15 @@ measure_share() {
 	bench=$!
 	sleep "$(awk "BEGIN { print 0.2 + $seconds / 2 }")"
 	share=$("$programs/catfish" stat -o jsonl --server "$empty_server" |
-		field utilisation)
-	wait "$bench"
+		field utilisation) || share=0
+	wait "$bench" || return 0
 	field ops_per_s <"$work/share" | awk -v share="$share" '$1 * share > 0 {
 		printf "{\"micro\":\"server\",\"value\":%.1f}\n", share * 1e9 / $1 }'
 }
 
 # Small queries tell, in process, what a node takes, large ones what is left for an
-# item; points what each node more takes by copy, which is looked up in the cache, or
-# READ without one.
+# item; points what each node more takes a client, in place or looked up in its cache,
+# or READ without one; and points in the middle of items what a leaf takes in which one is found.
 measure_trees() {
 	local set
 	"$programs/catfish" generate uniform --count "$items" --seed 1 \
@@ -121,6 +136,12 @@ measure_trees() {
 		--queries "$work/points.csv"
 	micro points_uncached "$tree_server" --policy offload --offload copy \
 		--cache 0 --queries "$work/points.csv"
+	if [ "$on" = shm ]; then
+		micro points_mapped "$tree_server" --policy offload \
+			--offload mapped --queries "$work/points.csv"
+		micro hits_mapped "$tree_server" --policy offload \
+			--offload mapped --queries "$work/hits.csv"
+	fi
 	start_changing
 	micro insert "$CATFISH_SERVER" --policy messaging --mix insert=1
 	stop_server
@@ -176,8 +197,8 @@ with_messages() {
 	client_message_ns=$(calculate "$most - $message_ns")
 	node_ns=$(calculate "${least[small]} / ${least[small_nodes]}")
 	node_source="rtree-bench --phases dependent, scale 1e-5: ${least[small]} ns for ${least[small_nodes]} nodes"
-	client_item_ns=$(calculate "(${least[large]} - $node_ns * ${least[large_nodes]}) / ${least[large_items]}")
-	client_item_source="the same, scale 1e-2: ${least[large]} ns for ${least[large_nodes]} nodes and ${least[large_items]} items"
+	in_process_ns=$(calculate "(${least[large]} - $node_ns * ${least[large_nodes]}) / ${least[large_items]}")
+	in_process_source="the same, scale 1e-2: ${least[large]} ns for ${least[large_nodes]} nodes and ${least[large_items]} items"
 	item_ns=$(calculate "(${least[message_leaf]} - ${least[message]}) / $in_leaf")
 	item_source="a message that finds all $in_leaf items of a leaf takes ${least[message_leaf]} ns, an empty one ${least[message]}"
 	insert_ns=$(calculate "${least[insert]} - ${least[message]}")
@@ -185,29 +206,37 @@ with_messages() {
 	depth=64 mapped=0
 }
 
+# An empty tree has one node, which is visited.
 with_mapped() {
-	local found
 	mapped=1
 	choose_ns=$(calculate "${least[adaptive_mapped]} - ${least[mapped]}")
-	client_node_ns=$node_ns client_node_source=$node_source
-	client_read_ns=0 client_read_source="none"
+	with_nodes mapped points_mapped
+	client_item_ns=$(calculate "(${least[mapped_leaf]} - ${least[mapped]}) / $in_leaf")
+	client_item_source="all $in_leaf items of a leaf, mapped, take ${least[mapped_leaf]} ns, an empty tree ${least[mapped]}"
+	# Points that find something look into a leaf more.
+	client_read_ns=$(calculate "${least[hits_mapped]} - ${least[points_mapped]} - $client_item_ns * ${least[hits_items]} - $client_node_ns * (${least[hits_nodes]} - ${least[points_nodes]})")
+	client_read_source="${least[hits_mapped]} ns for points that find ${least[hits_items]} items and visit ${least[hits_nodes]} nodes, ${least[points_mapped]} for those of before"
+	client_search_ns=$(calculate "${least[mapped]} - $client_node_ns")
 	search_source="offloading takes ${least[mapped]} in an empty tree, which has a node"
-	client_search_ns=$(calculate "${least[mapped]} - $node_ns")
-	# What finding takes there is in client_item_ns.
-	found=$(calculate "(${least[mapped_leaf]} - ${least[mapped]}) / $in_leaf")
-	item_ns=$(calculate "$item_ns - $found")
+	# What finding takes there is in the client's part of the message.
+	item_ns=$(calculate "$item_ns - $client_item_ns")
 }
 
-# An empty tree has one node, and takes one READ by copy.
+# And it takes one READ by copy.
 with_copy() {
 	mapped=0
 	choose_ns=$(calculate "${least[adaptive]} - ${least[copy]}")
-	client_node_ns=$(calculate "(${least[points]} - ${least[copy]}) / (${least[points_nodes]} - 1)")
-	client_node_source="${least[points]} ns for points and ${least[points_nodes]} nodes by copy, ${least[copy]} in an empty tree"
+	with_nodes copy points
 	client_read_ns=$(calculate "(${least[points_uncached]} - ${least[uncached]}) / (${least[points_nodes]} - 1) - $node_ns")
 	client_read_source="${least[points_uncached]} ns for points and ${least[points_nodes]} nodes without a cache, ${least[uncached]} in an empty tree; less the nodes"
-	search_source="offloading takes ${least[copy]} in an empty tree, which has a node and takes a READ"
+	client_item_ns=$in_process_ns client_item_source=$in_process_source
 	client_search_ns=$(calculate "${least[copy]} - $client_node_ns - $client_read_ns")
+	search_source="offloading takes ${least[copy]} in an empty tree, which has a node and takes a READ"
+}
+
+with_nodes() { # with_nodes EMPTY POINTS
+	client_node_ns=$(calculate "(${least[$2]} - ${least[$1]}) / (${least[points_nodes]} - 1)")
+	client_node_source="${least[$2]} ns for points and ${least[points_nodes]} nodes, ${least[$1]} in an empty tree"
 }
 
 # The driver carries a READ out on the core of who posts it, and copies it there.
@@ -221,6 +250,7 @@ with_reads() {
 	client_node_ns=$node_ns client_node_source=$node_source
 	search_source="offloading takes ${least[copy]} in an empty tree, which has a node and takes a READ"
 	client_search_ns=$(calculate "${least[copy]} - $node_ns - $short")
+	client_item_ns=$in_process_ns client_item_source=$in_process_source
 	item_ns=$(calculate "$item_ns - 8 * 40 / $link_gbps - $client_item_ns")
 	depth=128
 }

@@ -517,6 +517,7 @@ static void send_request(struct model *m, uint32_t i)
 	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
 }
 
+/* A leaf that the filter can't settle is looked into, as one is READ by copy. */
 static void search_mapped(struct model *m, uint32_t i, double busy_ns)
 {
 	const struct cost *cost = m->clients[i].cost;
@@ -525,6 +526,7 @@ static void search_mapped(struct model *m, uint32_t i, double busy_ns)
 		 compute(m, i, m->now_ns,
 			 busy_ns + m->p.client_search_ns +
 				 cost->nodes * m->p.client_node_ns +
+				 cost->filtered_reads * m->p.client_read_ns +
 				 cost->items * m->p.client_item_ns));
 }
 
