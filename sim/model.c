@@ -517,7 +517,7 @@ static void send_request(struct model *m, uint32_t i)
 	wait_for(m, i, STAGE_AT_SERVER, sent + m->p.one_way_ns);
 }
 
-/* A leaf that the filter can't settle is looked into, as one is READ by copy. */
+/* A leaf that its filter leaves open is looked into, as it is READ by copy. */
 static void search_mapped(struct model *m, uint32_t i, double busy_ns)
 {
 	const struct cost *cost = m->clients[i].cost;
