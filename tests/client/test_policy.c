@@ -368,7 +368,9 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tcase, so_do_searches_for_the_nearest);
 	tcase_add_test(tcase,
 		       catfish_asks_a_server_that_is_not_above_its_threshold);
-	tcase_add_test(tcase, where_there_is_one_path_the_policy_says_so);
+	if (!daemon_uses_rdma())
+		tcase_add_test(tcase,
+			       where_there_is_one_path_the_policy_says_so);
 	tcase_add_loop_test(
 		tcase, a_search_that_the_server_leaves_is_made_by_the_client, 0,
 		READERS);

@@ -67,6 +67,12 @@ static void load(void)
 	succeeds(catfish_load_commit(writer, NULL));
 }
 
+/* What is READ goes over a network where that can. */
+static const char *address(void)
+{
+	return daemon_uses_rdma() ? daemon_.network : daemon_.shm;
+}
+
 static void begin(uint64_t cache_size)
 {
 	/* A lease that no run outlasts: what is counted is what the reader
@@ -84,7 +90,7 @@ static void begin(uint64_t cache_size)
 	daemon_start(&daemon_, options);
 	succeeds(catfish_connect(daemon_.shm, NULL, &writer));
 	load();
-	succeeds(catfish_connect(daemon_.shm, &copy, &reader));
+	succeeds(catfish_connect(address(), &copy, &reader));
 	succeeds(catfish_stat(writer, &stat));
 	height = stat.height;
 }
@@ -257,7 +263,7 @@ START_TEST(connections_to_one_server_share_what_they_know)
 	begin(0);
 	search_anywhere(2);
 	struct catfish *first = reader;
-	succeeds(catfish_connect(daemon_.shm, &copy, &reader));
+	succeeds(catfish_connect(address(), &copy, &reader));
 	struct sums sums = search_anywhere(2);
 	ck_assert_uint_eq(sums.round_trips, sums.searches);
 	catfish_close(first);
