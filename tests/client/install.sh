@@ -102,13 +102,15 @@ link_wrongly() {
 
 start_server() { # start_server [OPTION...]
 	address=shm://$root/sock
+	# Before the server does it, or an earlier one's line would be taken for
+	# its own.
+	: >"$root/ready"
 	"${CATFISHD:-$top_builddir/catfishd}" --listen "$address" \
 		--memory 64M "$@" >"$root/ready" &
 	server=$!
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		grep -q '^catfishd ready' "$root/ready" && return 0
+	until grep -q '^catfishd ready' "$root/ready"; do
 		kill -0 "$server" || return 1
-		sleep 0.2
+		sleep 0.05
 	done
 }
 
