@@ -117,6 +117,13 @@ static void begin(int way, uint64_t lease_ns)
 	begin_by(CATFISH_POLICY_CATFISH, ways[way], leave_if_it_may, lease_ns);
 }
 
+/* From here on the fake tells what is in 'told' and 'flags_told' now: its thread
+ * sees them with the handler. */
+static void tell_so(void)
+{
+	fake_answer_with(&fake, leave_if_it_may);
+}
+
 static void end(void)
 {
 	catfish_close(server);
@@ -244,6 +251,7 @@ START_TEST(a_search_left_with_more_to_come_is_refused)
 {
 	begin(_i, LONG_LEASE);
 	flags_told |= WIRE_MORE;
+	tell_so();
 	assert_refused(CATFISH_ERROR_PROTOCOL, "left to this client");
 }
 END_TEST
@@ -252,6 +260,7 @@ START_TEST(another_servers_root_is_refused)
 {
 	begin(_i, LONG_LEASE);
 	told.identity++;
+	tell_so();
 	assert_refused(CATFISH_ERROR_CONNECTION, "another server");
 }
 END_TEST
@@ -270,6 +279,7 @@ START_TEST(a_root_of_another_version_is_refused)
 {
 	begin(_i, LONG_LEASE);
 	told.version++;
+	tell_so();
 	assert_refused(CATFISH_ERROR_PROTOCOL, "is not that of version");
 }
 END_TEST
@@ -279,6 +289,7 @@ START_TEST(a_root_out_of_the_region_is_damage)
 	begin(_i, LONG_LEASE);
 	told.root =
 		node_ref_make((uint32_t)fake.region.page_count, told.version);
+	tell_so();
 	assert_refused(CATFISH_ERROR_DAMAGED, "names page");
 }
 END_TEST
@@ -288,6 +299,7 @@ START_TEST(a_page_that_is_no_root_is_damage)
 	begin(_i, LONG_LEASE);
 	told.version++;
 	told.root = node_ref_make(node_ref_page(told.root), told.version);
+	tell_so();
 	assert_refused(CATFISH_ERROR_DAMAGED, "does not hold");
 }
 END_TEST
