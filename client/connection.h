@@ -88,7 +88,7 @@ struct catfish {
 	struct client_group *group; /* to copy by, of many searches, or NULL */
 	uint64_t offloaded;	    /* searches */
 
-	struct client_requests *requests; /* of client/requests.c, or NULL */
+	struct client_requests *requests; /* see client/requests.h; or NULL */
 
 	bool loading;	 /* between load_begin and its end */
 	uint64_t loaded; /* items, since then */
