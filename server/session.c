@@ -23,9 +23,10 @@ struct outcome {
 };
 
 struct session {
-	TAILQ_ENTRY(session) entry;
+	LIST_ENTRY(session) bucket;
 	uint64_t id;
 	unsigned connections;
+	TAILQ_ENTRY(session) closed; /* when no connection has it */
 	uint64_t closed_ns;
 
 	/* The writer's. */
@@ -46,48 +47,62 @@ static void recall(const struct session *session, struct job *job);
 void session_table_init(struct session_table *table)
 {
 	pthread_mutex_init(&table->lock, NULL);
-	TAILQ_INIT(&table->open);
-	TAILQ_INIT(&table->closed);
+	for (int i = 0; i < SESSION_BUCKETS; i++)
+		LIST_INIT(&table->buckets[i]);
+	TAILQ_INIT(&table->closed[false]);
+	TAILQ_INIT(&table->closed[true]);
 	table->closed_count = 0;
 }
 
 void session_table_fini(struct session_table *table)
 {
-	while (!TAILQ_EMPTY(&table->closed))
-		drop(table, TAILQ_FIRST(&table->closed));
+	while (table->closed_count)
+		make_room(table);
 	pthread_mutex_destroy(&table->lock);
 }
 
-static struct session *find(struct session_list *list, uint64_t id)
+static struct session_bucket *bucket_of(struct session_table *table,
+					uint64_t id)
+{
+	return &table->buckets[id & (SESSION_BUCKETS - 1)];
+}
+
+static struct session *find(struct session_table *table, uint64_t id)
 {
 	struct session *session;
 
-	TAILQ_FOREACH(session, list, entry)
-	if (session->id == id)
-		break;
+	LIST_FOREACH(session, bucket_of(table, id), bucket)
+		if (session->id == id)
+			break;
 	return session;
 }
 
-static struct session *find_or_create(struct session_table *table, uint64_t id)
+static struct session *create(struct session_table *table)
 {
-	struct session *session = id ? find(&table->open, id) : NULL;
+	struct session *session = calloc(1, sizeof(*session));
 
-	if (session)
-		return session;
-	session = id ? find(&table->closed, id) : NULL;
-	if (session) {
-		TAILQ_REMOVE(&table->closed, session, entry);
-		table->closed_count--;
-	} else {
-		session = calloc(1, sizeof(*session));
-		if (!session)
-			return NULL;
-		/* Drawn, so that none of an earlier server is one of this. */
-		while (!session->id)
-			session->id = random_entropy();
-	}
-	TAILQ_INSERT_TAIL(&table->open, session, entry);
+	if (!session)
+		return NULL;
+	/* Drawn, so that none of an earlier server is one of this. */
+	while (!session->id)
+		session->id = random_entropy();
+	LIST_INSERT_HEAD(bucket_of(table, session->id), session, bucket);
 	return session;
+}
+
+/* Of the closed sessions, the list that this one is in: nothing is written in
+ * it meanwhile. */
+static struct session_list *list_of(struct session_table *table,
+				    const struct session *session)
+{
+	return &table->closed[session->newest != 0];
+}
+
+static void take_from_closed(struct session_table *table,
+			     struct session *session)
+{
+	TAILQ_REMOVE(list_of(table, session), session, closed);
+	table->closed_count--;
 }
 
 int session_open(struct session_table *table, uint64_t id, uint64_t now_ns,
@@ -95,7 +110,11 @@ int session_open(struct session_table *table, uint64_t id, uint64_t now_ns,
 {
 	pthread_mutex_lock(&table->lock);
 	expire(table, now_ns);
-	struct session *found = find_or_create(table, id);
+	struct session *found = id ? find(table, id) : NULL;
+	if (!found)
+		found = create(table);
+	else if (!found->connections)
+		take_from_closed(table, found);
 	if (found)
 		found->connections++;
 	pthread_mutex_unlock(&table->lock);
@@ -119,8 +138,7 @@ void session_close(struct session_table *table, struct session *session,
 	expire(table, now_ns);
 	if (--session->connections == 0) {
 		session->closed_ns = now_ns;
-		TAILQ_REMOVE(&table->open, session, entry);
-		TAILQ_INSERT_TAIL(&table->closed, session, entry);
+		TAILQ_INSERT_TAIL(list_of(table, session), session, closed);
 		if (++table->closed_count > SESSIONS_MAX)
 			make_room(table);
 	}
@@ -131,19 +149,18 @@ static void expire(struct session_table *table, uint64_t now_ns)
 {
 	struct session *first;
 
-	while ((first = TAILQ_FIRST(&table->closed)) &&
-	       now_ns > first->closed_ns + SESSION_KEPT_NS)
-		drop(table, first);
+	for (int i = 0; i < 2; i++)
+		while ((first = TAILQ_FIRST(&table->closed[i])) &&
+		       now_ns > first->closed_ns + SESSION_KEPT_NS)
+			drop(table, first);
 }
 
+/* Drops one: of those that were never written in, as long as there are any. */
 static void make_room(struct session_table *table)
 {
-	struct session *session;
+	struct session *session = TAILQ_FIRST(&table->closed[false]);
 
-	TAILQ_FOREACH(session, &table->closed, entry)
-	if (!session->newest)
-		break;
-	drop(table, session ? session : TAILQ_FIRST(&table->closed));
+	drop(table, session ? session : TAILQ_FIRST(&table->closed[true]));
 }
 
 static void forget(struct outcome *outcome)
@@ -155,8 +172,8 @@ static void forget(struct outcome *outcome)
 
 static void drop(struct session_table *table, struct session *session)
 {
-	TAILQ_REMOVE(&table->closed, session, entry);
-	table->closed_count--;
+	take_from_closed(table, session);
+	LIST_REMOVE(session, bucket);
 	for (uint32_t i = 0; i < session->capacity; i++)
 		forget(&session->outcomes[i]);
 	free(session->outcomes);

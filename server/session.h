@@ -38,19 +38,24 @@ struct session;
 #define SESSION_KEPT_NS (60 * NS_PER_S)
 
 enum {
-	SESSIONS_MAX = 4096, /* without a connection */
+	SESSIONS_MAX = 4096,	/* without a connection */
+	SESSION_BUCKETS = 4096, /* a power of two */
 	/* Answers that are kept of a session: as many as a client may wait
 	 * for. */
 	SESSION_ANSWERS_MAX = 256,
 };
 
+LIST_HEAD(session_bucket, session);
 TAILQ_HEAD(session_list, session);
 
 struct session_table {
 	pthread_mutex_t lock;
-	struct session_list open;   /* some connection has them */
-	struct session_list closed; /* none has: the longest first */
-	unsigned closed_count;
+	/* All of them, by the low bits of their ids, which are random. */
+	struct session_bucket buckets[SESSION_BUCKETS];
+	/* Those that no connection has, the longest first: apart those that
+	 * were never written in, and those that were. */
+	struct session_list closed[2];
+	unsigned closed_count; /* in both */
 };
 
 void session_table_init(struct session_table *table);

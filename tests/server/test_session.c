@@ -170,6 +170,29 @@ START_TEST(a_session_goes_a_minute_after_its_last_connection)
 }
 END_TEST
 
+START_TEST(each_of_many_is_found_by_its_id)
+{
+	static struct session *sessions[SESSIONS_MAX];
+	static uint64_t ids[SESSIONS_MAX];
+
+	for (int i = 0; i < SESSIONS_MAX; i++) {
+		sessions[i] = open_at(0, 0);
+		ids[i] = session_id(sessions[i]);
+		/* The others are of either kind. */
+		if (i % 2)
+			write_new(sessions[i], 1, 1);
+	}
+	for (int i = 0; i < SESSIONS_MAX; i++)
+		ck_assert(is_there(ids[i], 0));
+	for (int i = 0; i < SESSIONS_MAX; i++)
+		session_close(&table, sessions[i], 0);
+	for (int i = 0; i < SESSIONS_MAX; i++) {
+		ck_assert_ptr_eq(open_at(ids[i], 0), sessions[i]);
+		session_close(&table, sessions[i], 0);
+	}
+}
+END_TEST
+
 START_TEST(when_there_are_too_many_the_unwritten_go_first)
 {
 	struct session *written = open_at(0, 0), *later = open_at(0, 0);
@@ -198,6 +221,7 @@ Suite *test_suite(const char **why)
 	tcase_add_test(tc, a_number_that_was_passed_over_is_not_applied);
 	tcase_add_test(tc, errors_are_kept_too);
 	tcase_add_test(tc, a_session_goes_a_minute_after_its_last_connection);
+	tcase_add_test(tc, each_of_many_is_found_by_its_id);
 	tcase_add_test(tc, when_there_are_too_many_the_unwritten_go_first);
 	suite_add_tcase(suite, tc);
 	return suite;
