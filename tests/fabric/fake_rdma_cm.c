@@ -169,8 +169,8 @@ void fake_remove_device(void)
 
 	fake_lock();
 	LIST_FOREACH(i, &identifiers, all)
-	if (i->id.verbs)
-		tell(i, RDMA_CM_EVENT_DEVICE_REMOVAL, 0, NULL, 0);
+		if (i->id.verbs)
+			tell(i, RDMA_CM_EVENT_DEVICE_REMOVAL, 0, NULL, 0);
 	fake_unlock();
 }
 
@@ -223,8 +223,7 @@ static void drop_requests(struct identifier *listener)
 	struct event *event;
 
 again:
-	STAILQ_FOREACH(event, &channel->events, queue)
-	{
+	STAILQ_FOREACH(event, &channel->events, queue) {
 		if (event->event.listen_id == &listener->id) {
 			destroy(identifier_of(event->event.id));
 			goto again;
@@ -421,10 +420,10 @@ static struct identifier *find_listener(const struct identifier *i)
 	struct identifier *at;
 
 	LIST_FOREACH(at, &identifiers, all)
-	if (at->state == ID_LISTENS &&
-	    at->id.route.addr.src_sin.sin_port ==
-		    i->id.route.addr.dst_sin.sin_port)
-		return at;
+		if (at->state == ID_LISTENS &&
+		    at->id.route.addr.src_sin.sin_port ==
+			    i->id.route.addr.dst_sin.sin_port)
+			return at;
 	return NULL;
 }
 

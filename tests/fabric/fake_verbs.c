@@ -169,7 +169,7 @@ bool fake_is_armed(enum fake_side side)
 
 	fake_lock();
 	LIST_FOREACH(queue, &queues, all)
-	is_armed |= queue->side == side && queue->is_armed;
+		is_armed |= queue->side == side && queue->is_armed;
 	fake_unlock();
 	return is_armed;
 }
@@ -220,7 +220,7 @@ unsigned fake_events_left(void)
 
 	fake_lock();
 	STAILQ_FOREACH(async, &asyncs, queue)
-	count++;
+		count++;
 	fake_unlock();
 	return count;
 }
@@ -513,8 +513,8 @@ static uint8_t *find_local(const struct fake_pair *pair,
 	const struct fake_memory *m;
 
 	LIST_FOREACH(m, &memories, all)
-	if (m->mr.lkey == sge->lkey && m->mr.pd == pair->qp.pd)
-		return place_in(&m->mr, sge->addr, sge->length);
+		if (m->mr.lkey == sge->lkey && m->mr.pd == pair->qp.pd)
+			return place_in(&m->mr, sge->addr, sge->length);
 	return NULL;
 }
 
@@ -526,12 +526,14 @@ static uint8_t *find_remote(const struct fake_pair *pair, uint32_t key,
 	const struct fake_window *w;
 
 	LIST_FOREACH(m, &memories, all)
-	if (m->mr.rkey == key && m->mr.pd == pair->qp.pd && m->access & access)
-		return place_in(&m->mr, offset, size);
+		if (m->mr.rkey == key && m->mr.pd == pair->qp.pd &&
+		    m->access & access)
+			return place_in(&m->mr, offset, size);
 	LIST_FOREACH(w, &windows, all)
-	if (w->key == key && w->qp == &pair->qp &&
-	    w->bind.mw_access_flags & access && offset + size <= w->bind.length)
-		return place_in(w->bind.mr, offset, size);
+		if (w->key == key && w->qp == &pair->qp &&
+		    w->bind.mw_access_flags & access &&
+		    offset + size <= w->bind.length)
+			return place_in(w->bind.mr, offset, size);
 	return NULL;
 }
 
