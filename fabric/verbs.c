@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /* The fabric of RDMA devices, by libibverbs and librdmacm: InfiniBand, RoCE,
- *and soft-RoCE, which is RoCE without a device.
+ * and soft-RoCE, which is RoCE without a device.
  *
  *	verbs_listener.c	how a server takes links in
  *	verbs_connect.c		how a client makes one
  *	verbs_wire.h		what the two say to each other then
  *	verbs_link.c		a link that stands
+ *	verbs_send.c		sending over it
+ *	verbs_read.c		READing over it
  *	verbs_endpoint.c	what it is made of
  *	verbs_domain.c		registered memory, and who may reach it
  *	verbs_device.c		what devices report by themselves

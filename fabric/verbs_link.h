@@ -6,6 +6,10 @@
  * in fabric/verbs_endpoint.h, who makes it in fabric/verbs_listener.c and
  * fabric/verbs_connect.c.
  *
+ *	verbs_link.c	completions, what came, sleeping
+ *	verbs_send.c	sending
+ *	verbs_read.c	READing
+ *
  * Nothing here allocates or locks.  System calls are those of sleeping, and now
  * and then, when there is nothing else to do, a look whether the peer is there.
  *
@@ -142,6 +146,21 @@ int fabric_verbs_poll(struct fabric_link *link, struct fabric_event *events,
 		      size_t max);
 int fabric_verbs_arm(struct fabric_link *link);
 int fabric_verbs_fd(const struct fabric_link *link, short *events);
+
+/* --- Among the files of a link ------------------------------------------ */
+
+/* Ends a link, for an error whose words are the present ones, unless one ended
+ * it before; and tells it again. */
+void fabric_verbs_break(struct verbs_link *link, int error);
+int fabric_verbs_tell_error(const struct verbs_link *link);
+
+/* Takes up all that the device has completed. */
+void fabric_verbs_take_completions(struct verbs_link *link);
+
+/* Hands over the lists of READs that are done, 'max' at most; returns how many
+ * events tell of them. */
+size_t fabric_verbs_tell_reads(struct verbs_link *link,
+			       struct fabric_event *events, size_t max);
 
 /* --- For those who make links and close them ---------------------------- */
 
