@@ -3,7 +3,8 @@
 /* The fabric of RDMA devices, by libibverbs and librdmacm: InfiniBand, RoCE,
  * and soft-RoCE, which is RoCE without a device.
  *
- *	verbs_listener.c	how a server takes links in
+ *	verbs_listener.c	where a server takes links in
+ *	verbs_guest.c		who comes there, until it is accepted
  *	verbs_connect.c		how a client makes one
  *	verbs_wire.h		what the two say to each other then
  *	verbs_link.c		a link that stands
@@ -20,6 +21,7 @@
 
 #include "fabric/verbs_connect.h"
 #include "fabric/verbs_endpoint.h"
+#include "fabric/verbs_guest.h"
 #include "fabric/verbs_listener.h"
 
 /* A region that another machine has can't be mapped. */

@@ -3,7 +3,7 @@
 #define FABRIC_VERBS_LINK_H
 
 /* A verbs link that stands: what both ends do with it.  What it is made of is
- * in fabric/verbs_endpoint.h, who makes it in fabric/verbs_listener.c and
+ * in fabric/verbs_endpoint.h, who makes it in fabric/verbs_guest.c and
  * fabric/verbs_connect.c.
  *
  *	verbs_link.c	completions, what came, sleeping

@@ -1,13 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-
-/* The server's side of how verbs links begin.
- *
- * rdma_cm asks whether a client may connect; whoever speaks this version may,
- * and is a guest until it has sent its first message, so that a slow one holds
- * up nobody.  Then it is handed out, with the hello that came with its request,
- * to be accepted or refused.  One that is refused stays until the refusal has
- * been taken from it, or its time is over. */
-
 #include "fabric/verbs_listener.h"
 
 #include <errno.h>
@@ -19,49 +10,25 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "fabric/verbs_address.h"
 #include "fabric/verbs_device.h"
 #include "fabric/verbs_endpoint.h"
 #include "fabric/verbs_error.h"
+#include "fabric/verbs_guest.h"
 #include "fabric/verbs_port.h"
-#include "fabric/verbs_wire.h"
 
 enum {
-	GUESTS_MAX = 256,
-	PATIENCE_MS = 3000,
 	BACKLOG = 128,
 	/* Events looked at in one call, so that a flood of guests doesn't keep
 	 * the caller from its other work. */
 	EVENTS_PER_CALL = 64,
-	DEVICES_MAX = 16,
-};
-
-struct verbs_listener {
-	struct fabric_listener base;
-	struct rdma_event_channel *channel;
-	struct rdma_cm_id *id;
-	int timer_fd;
-	uint32_t inbox_size;
-	uint64_t silence_ns;
-	char device[IBV_SYSFS_NAME_MAX]; /* "": whichever */
-	struct fabric_region region;
-	bool has_region;
-
-	struct verbs_domain *domains[DEVICES_MAX];
-	unsigned domain_count;
-
-	unsigned guest_count;
-	TAILQ_HEAD(, verbs_link) guests;
 };
 
 static int start(struct verbs_listener *listener,
 		 const struct fabric_address *address);
 static int attend(struct verbs_listener *listener, void *what,
 		  struct verbs_link **ready);
-static void turn_out(struct verbs_link *guest);
 
 static struct verbs_listener *listener_of(struct fabric_listener *base)
 {
@@ -73,10 +40,8 @@ static struct verbs_listener *listener_of(struct fabric_listener *base)
 void fabric_verbs_listener_close(struct fabric_listener *base)
 {
 	struct verbs_listener *listener = listener_of(base);
-	struct verbs_link *guest;
 
-	while ((guest = TAILQ_FIRST(&listener->guests)))
-		turn_out(guest);
+	fabric_verbs_guests_turn_out(listener);
 	if (listener->id)
 		rdma_destroy_id(listener->id);
 	if (listener->channel)
@@ -120,20 +85,11 @@ int fabric_verbs_listen(const struct fabric_address *address,
 	return 0;
 }
 
-static int watch(const struct verbs_listener *listener, int fd, void *what)
+int fabric_verbs_listener_watch(const struct verbs_listener *listener, int fd,
+				void *what)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
 	return epoll_ctl(listener->base.fd, EPOLL_CTL_ADD, fd, &event);
-}
-
-static void set_timer(const struct verbs_listener *listener, uint64_t time_ns)
-{
-	const struct itimerspec at = {
-		.it_value = {.tv_sec = (time_t)(time_ns / NS_PER_S),
-			     .tv_nsec = (long)(time_ns % NS_PER_S)},
-	};
-
-	timerfd_settime(listener->timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static int hang_bells(struct verbs_listener *listener)
@@ -142,8 +98,10 @@ static int hang_bells(struct verbs_listener *listener)
 	listener->timer_fd =
 		timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (listener->base.fd < 0 || listener->timer_fd < 0 ||
-	    watch(listener, listener->channel->fd, &listener->channel) ||
-	    watch(listener, listener->timer_fd, &listener->timer_fd))
+	    fabric_verbs_listener_watch(listener, listener->channel->fd,
+					&listener->channel) ||
+	    fabric_verbs_listener_watch(listener, listener->timer_fd,
+					&listener->timer_fd))
 		return fabric_verbs_call_error("listen");
 	return 0;
 }
@@ -245,13 +203,15 @@ static bool is_wanted(const struct verbs_listener *listener,
 static int add_domain(struct verbs_listener *listener,
 		      struct ibv_context *context)
 {
-	if (listener->domain_count == DEVICES_MAX)
+	if (listener->domain_count == VERBS_DEVICES_MAX)
 		return err_set(ERR_NO_ROOM, "more than %d RDMA devices",
-			       DEVICES_MAX);
+			       VERBS_DEVICES_MAX);
 	int flags = fcntl(context->async_fd, F_GETFL);
 	if (flags < 0 ||
 	    fcntl(context->async_fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    (watch(listener, context->async_fd, context) && errno != EEXIST))
+	    (fabric_verbs_listener_watch(listener, context->async_fd,
+					 context) &&
+	     errno != EEXIST))
 		return fabric_verbs_call_error("watch a device");
 	int error = fabric_verbs_domain_create(
 		context, listener->has_region ? &listener->region : NULL, true,
@@ -337,7 +297,40 @@ int fabric_verbs_listener_sent(const struct fabric_listener *base,
 	return 0;
 }
 
-/* --- Guests ------------------------------------------------------------- */
+static struct verbs_domain *find_domain(const struct verbs_listener *listener,
+					const struct ibv_context *context)
+{
+	for (unsigned i = 0; i < listener->domain_count; i++)
+		if (listener->domains[i]->context == context)
+			return listener->domains[i];
+	return NULL;
+}
+
+int fabric_verbs_listener_join_domain(struct verbs_listener *listener,
+				      struct ibv_context *context,
+				      struct verbs_domain **domain)
+{
+	struct verbs_domain *found = find_domain(listener, context);
+
+	if (!found && !is_wanted(listener, context))
+		return wrong_device(listener, context);
+	/* A device that has come since. */
+	if (!found) {
+		int error = add_domain(listener, context);
+		if (error)
+			return error;
+		found = find_domain(listener, context);
+	}
+	if (!found->is_shared)
+		return fabric_verbs_domain_create(
+			context,
+			listener->has_region ? &listener->region : NULL, false,
+			domain);
+	*domain = fabric_verbs_domain_join(found);
+	return 0;
+}
+
+/* --- Events ------------------------------------------------------------- */
 
 int fabric_verbs_listener_next(struct fabric_listener *base,
 			       struct fabric_link **link,
@@ -363,291 +356,14 @@ int fabric_verbs_listener_next(struct fabric_listener *base,
 	return ERR_AGAIN;
 }
 
-static void admit(struct verbs_listener *listener, struct verbs_link *guest)
-{
-	guest->deadline_ns = clock_now_ns() + PATIENCE_MS * NS_PER_MS;
-	guest->listener = listener;
-	guest->is_guest = true;
-	TAILQ_INSERT_TAIL(&listener->guests, guest, guests);
-	/* All are as patient, so those before have their time first. */
-	if (listener->guest_count++ == 0)
-		set_timer(listener, guest->deadline_ns);
-}
-
-/* From here on the listener doesn't look at it. */
-static void let_go(struct verbs_link *guest)
-{
-	struct verbs_listener *listener = guest->listener;
-
-	epoll_ctl(listener->base.fd, EPOLL_CTL_DEL, guest->completions->fd,
-		  NULL);
-	TAILQ_REMOVE(&listener->guests, guest, guests);
-	listener->guest_count--;
-	guest->is_guest = false;
-}
-
-static void turn_out(struct verbs_link *guest)
-{
-	let_go(guest);
-	rdma_disconnect(guest->id);
-	fabric_verbs_endpoint_destroy(guest);
-}
-
-static void look_at_clock(struct verbs_listener *listener)
-{
-	struct verbs_link *guest;
-	uint64_t now = clock_now_ns();
-	uint64_t ticks;
-
-	if (read(listener->timer_fd, &ticks, sizeof(ticks)) < 0)
-		return;
-	while ((guest = TAILQ_FIRST(&listener->guests)) &&
-	       guest->deadline_ns <= now)
-		turn_out(guest);
-	if (guest)
-		set_timer(listener, guest->deadline_ns);
-}
-
-/* --- Requests ----------------------------------------------------------- */
-
-/* Tells who speaks another version what would be understood. */
-static void reject_version(struct rdma_cm_id *id)
-{
-	const struct verbs_reply reply = {
-		.magic = VERBS_MAGIC,
-		.version = VERBS_VERSION,
-	};
-
-	rdma_reject(id, &reply, sizeof(reply));
-	rdma_destroy_id(id);
-}
-
-/* Who may try again. */
-static void turn_away(struct rdma_cm_id *id)
-{
-	rdma_reject(id, NULL, 0);
-	rdma_destroy_id(id);
-}
-
-static struct verbs_domain *find_domain(const struct verbs_listener *listener,
-					const struct ibv_context *context)
-{
-	for (unsigned i = 0; i < listener->domain_count; i++)
-		if (listener->domains[i]->context == context)
-			return listener->domains[i];
-	return NULL;
-}
-
-/* The domain of a guest: the device's, or where the device can't keep guests
- * apart one of its own.  To be left by the caller. */
-static int join_domain(struct verbs_listener *listener,
-		       struct ibv_context *context,
-		       struct verbs_domain **domain)
-{
-	struct verbs_domain *found = find_domain(listener, context);
-
-	if (!found && !is_wanted(listener, context))
-		return wrong_device(listener, context);
-	/* A device that has come since. */
-	if (!found) {
-		int error = add_domain(listener, context);
-		if (error)
-			return error;
-		found = find_domain(listener, context);
-	}
-	if (!found->is_shared)
-		return fabric_verbs_domain_create(
-			context,
-			listener->has_region ? &listener->region : NULL, false,
-			domain);
-	*domain = fabric_verbs_domain_join(found);
-	return 0;
-}
-
-/* What came with a request for a connection; the event itself has to be given
- * back before its identifier can be destroyed. */
-struct request {
-	struct rdma_cm_id *id;
-	struct verbs_private private;
-	uint8_t depth; /* of READs, that the client wants */
-};
-
-static void note_request(const struct rdma_cm_event *event,
-			 struct request *request)
-{
-	const struct rdma_conn_param *conn = &event->param.conn;
-
-	*request = (struct request){
-		.id = event->id,
-		.depth = conn->responder_resources,
-	};
-	/* rdma_cm fills it up with zeros, and more of them on some devices. */
-	if (conn->private_data_len >= sizeof(request->private))
-		memcpy(&request->private, conn->private_data,
-		       sizeof(request->private));
-}
-
-static int accept_guest(struct verbs_listener *listener,
-			const struct request *request, struct verbs_link *guest)
-{
-	uint8_t depth = fabric_verbs_read_depth(guest->domain, true);
-	struct rdma_conn_param conn = fabric_verbs_connection(
-		true, request->depth < depth ? request->depth : depth);
-
-	fabric_verbs_set_patience(request->id, listener->silence_ns);
-	if (ibv_req_notify_cq(guest->cq, 0) ||
-	    watch(listener, guest->completions->fd, guest))
-		return fabric_verbs_call_error("watch a client");
-	guest->armed = true;
-	if (rdma_accept(request->id, &conn))
-		return fabric_verbs_call_error("accept a client");
-	return 0;
-}
-
-/* Lets a client in that can be understood.  What fails here is that client's
- * trouble, unless it lacks what others will lack too. */
-static int let_in(struct verbs_listener *listener,
-		  const struct request *request)
-{
-	struct verbs_domain *domain;
-	struct verbs_link *guest;
-
-	int error = join_domain(listener, request->id->verbs, &domain);
-	if (error) {
-		turn_away(request->id);
-		return error;
-	}
-	error = fabric_verbs_endpoint_create(request->id, domain, true,
-					     listener->inbox_size,
-					     listener->silence_ns, &guest);
-	fabric_verbs_domain_leave(domain);
-	if (error) {
-		turn_away(request->id);
-		return error;
-	}
-	request->id->context = guest;
-	memcpy(guest->hello, request->private.hello, FABRIC_HELLO_SIZE);
-	admit(listener, guest);
-	error = accept_guest(listener, request, guest);
-	if (error)
-		turn_out(guest);
-	return error;
-}
-
-static int take_request(struct verbs_listener *listener,
-			const struct request *request)
-{
-	if (request->private.magic != VERBS_MAGIC ||
-	    request->private.version != VERBS_VERSION)
-		reject_version(request->id);
-	else if (listener->guest_count == GUESTS_MAX)
-		turn_away(request->id);
-	else
-		return let_in(listener, request);
-	return 0;
-}
-
-/* What happened to a guest, or to one that was handed out and is not accepted
- * yet: that hears of it when it is. */
-static void see_guest(struct verbs_link *guest, enum rdma_cm_event_type event)
-{
-	fabric_verbs_see_event(guest, event);
-	if (guest->is_guest && (guest->disconnected || guest->error))
-		turn_out(guest);
-}
-
-static int take_event(struct verbs_listener *listener)
-{
-	struct rdma_cm_event *event;
-	struct request request;
-
-	if (rdma_get_cm_event(listener->channel, &event))
-		return 0;
-	enum rdma_cm_event_type what = event->event;
-	struct rdma_cm_id *id = event->id;
-	bool is_request = what == RDMA_CM_EVENT_CONNECT_REQUEST;
-	if (is_request)
-		note_request(event, &request);
-	rdma_ack_cm_event(event);
-	if (is_request)
-		return take_request(listener, &request);
-	if (id != listener->id)
-		see_guest(id->context, what);
-	else if (what == RDMA_CM_EVENT_DEVICE_REMOVAL)
-		log_error("%s: the RDMA device was removed; nobody can "
-			  "connect any more",
-			  listener->base.address);
-	return 0;
-}
-
-/* --- First messages ----------------------------------------------------- */
-
-/* An ask that can be understood, or false. */
-static bool read_ask(const struct verbs_link *guest, int size,
-		     struct verbs_ask *ask)
-{
-	if (size != sizeof(*ask))
-		return false;
-	memcpy(ask, guest->message.bytes, sizeof(*ask));
-	return ask->magic == VERBS_MAGIC && ask->version == VERBS_VERSION &&
-	       ask->authentication_size == 0 &&
-	       ask->inbox_size >= FABRIC_INBOX_MIN &&
-	       ask->inbox_size <= FABRIC_INBOX_MAX;
-}
-
-/* Takes a guest's first message; '*ready' is the guest when it may be handed
- * out. */
-static int hear(struct verbs_link *guest, struct verbs_link **ready)
-{
-	struct verbs_ask ask;
-	int size = fabric_verbs_take_message(guest);
-
-	if (size == 0)
-		return 0;
-	if (size < 0 || !read_ask(guest, size, &ask)) {
-		turn_out(guest);
-		return 0;
-	}
-	guest->peer_key = ask.inbox_key;
-	guest->base.one_sided = guest->listener->has_region;
-	int error = fabric_verbs_endpoint_furnish(guest, ask.inbox_size);
-	if (error) {
-		turn_out(guest);
-		return error;
-	}
-	let_go(guest);
-	*ready = guest;
-	return 0;
-}
-
-/* A refused client leaves by itself; when it doesn't, or the refusal can't be
- * delivered, its time runs out. */
-static int attend_guest(struct verbs_link *guest, struct verbs_link **ready)
-{
-	struct ibv_cq *cq;
-	void *context;
-
-	if (!ibv_get_cq_event(guest->completions, &cq, &context))
-		ibv_ack_cq_events(cq, 1);
-	if (ibv_req_notify_cq(guest->cq, 0)) {
-		turn_out(guest);
-		return 0;
-	}
-	if (!guest->is_leaving)
-		return hear(guest, ready);
-	if (fabric_verbs_all_sent(guest))
-		turn_out(guest);
-	return 0;
-}
-
 /* Does what one event of the epoll set asks for. */
 static int attend(struct verbs_listener *listener, void *what,
 		  struct verbs_link **ready)
 {
 	if (what == &listener->channel)
-		return take_event(listener);
+		return fabric_verbs_guests_take_event(listener);
 	if (what == &listener->timer_fd) {
-		look_at_clock(listener);
+		fabric_verbs_guests_take_tick(listener);
 		return 0;
 	}
 	for (unsigned i = 0; i < listener->domain_count; i++)
@@ -655,64 +371,5 @@ static int attend(struct verbs_listener *listener, void *what,
 			fabric_verbs_device_look(what);
 			return 0;
 		}
-	return attend_guest(what, ready);
-}
-
-/* --- Accepting and refusing --------------------------------------------- */
-
-static int send_reply(struct verbs_link *link, bool accepted,
-		      const uint8_t answer[FABRIC_HELLO_SIZE], uint32_t key)
-{
-	struct verbs_reply reply = {
-		.magic = VERBS_MAGIC,
-		.version = VERBS_VERSION,
-		.accepted = accepted,
-	};
-
-	memcpy(reply.hello, answer, FABRIC_HELLO_SIZE);
-	if (accepted) {
-		reply.inbox_size = link->base.inbox_size;
-		reply.inbox_key = key;
-	}
-	if (accepted && link->domain->region) {
-		reply.region_size = link->domain->region_size;
-		reply.region_key = link->domain->region->rkey;
-	}
-	return fabric_verbs_send(link, &reply, sizeof(reply));
-}
-
-int fabric_verbs_accept(struct fabric_link *base,
-			const uint8_t answer[FABRIC_HELLO_SIZE])
-{
-	struct verbs_link *link = verbs_link_of(base);
-	uint32_t key = link->inbox.mr->rkey;
-
-	link->listener = NULL;
-	int error = fabric_verbs_channel_create(&link->channel);
-	if (error)
-		return error;
-	if (rdma_migrate_id(link->id, link->channel))
-		return fabric_verbs_call_error("move a connection");
-	error = fabric_verbs_endpoint_hang_bells(link);
-	if (!error)
-		error = fabric_verbs_tune(link);
-	if (!error && link->window)
-		error = fabric_verbs_open_window(link, &key);
-	return error ? error : send_reply(link, true, answer, key);
-}
-
-void fabric_verbs_refuse(struct fabric_link *base,
-			 const uint8_t answer[FABRIC_HELLO_SIZE])
-{
-	struct verbs_link *link = verbs_link_of(base);
-	struct verbs_listener *listener = link->listener;
-
-	if (send_reply(link, false, answer, 0) || fabric_verbs_flush(link) ||
-	    watch(listener, link->completions->fd, link)) {
-		rdma_disconnect(link->id);
-		fabric_verbs_endpoint_destroy(link);
-		return;
-	}
-	link->is_leaving = true;
-	admit(listener, link);
+	return fabric_verbs_guest_attend(what, ready);
 }
