@@ -252,7 +252,7 @@ static int make_end(struct attempt *a)
 	a->link->channel = a->channel;
 	a->id->context = a->link;
 	fabric_verbs_set_patience(a->id, silence_ns);
-	return fabric_verbs_endpoint_hang_bells(a->link);
+	return fabric_verbs_endpoint_open_epoll(a->link);
 }
 
 static int ask_to_connect(struct attempt *a)
@@ -340,7 +340,7 @@ static int introduce(struct attempt *a)
 	link->region_key = reply.region_key;
 	link->region_size = reply.region_size;
 	link->base.one_sided = reply.region_size > 0;
-	return fabric_verbs_endpoint_furnish(link, reply.inbox_size);
+	return fabric_verbs_endpoint_create_buffers(link, reply.inbox_size);
 }
 
 static int attempt(struct attempt *a)

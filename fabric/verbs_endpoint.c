@@ -185,8 +185,8 @@ static int make_memory(struct verbs_link *link, uint32_t inbox_size)
 	return 0;
 }
 
-int fabric_verbs_endpoint_furnish(struct verbs_link *link,
-				  uint32_t peer_inbox_size)
+int fabric_verbs_endpoint_create_buffers(struct verbs_link *link,
+					 uint32_t peer_inbox_size)
 {
 	uint32_t size =
 		peer_inbox_size < STAGING_MAX ? peer_inbox_size : STAGING_MAX;
@@ -244,7 +244,7 @@ static int set_timer(const struct verbs_link *link)
 	return timerfd_settime(link->timer_fd, 0, &every, NULL);
 }
 
-int fabric_verbs_endpoint_hang_bells(struct verbs_link *link)
+int fabric_verbs_endpoint_open_epoll(struct verbs_link *link)
 {
 	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	link->timer_fd =

@@ -17,13 +17,14 @@ int fabric_verbs_endpoint_create(struct rdma_cm_id *id,
 				 uint32_t inbox_size, uint64_t silence_ns,
 				 struct verbs_link **link);
 
-/* Once the peer has said how large its inbox is: makes what writing to it
- * takes. */
-int fabric_verbs_endpoint_furnish(struct verbs_link *link,
-				  uint32_t peer_inbox_size);
+/* Once the peer has said how large its inbox is: allocates and registers what
+ * is sent from and, at a client, what READs land in. */
+int fabric_verbs_endpoint_create_buffers(struct verbs_link *link,
+					 uint32_t peer_inbox_size);
 
-/* Makes what a link sleeps on; 'channel' is where its events come from. */
-int fabric_verbs_endpoint_hang_bells(struct verbs_link *link);
+/* Makes the epoll set that a link sleeps on, and its timer; 'channel' is where
+ * rdma_cm's events come from. */
+int fabric_verbs_endpoint_open_epoll(struct verbs_link *link);
 
 /* A channel for rdma_cm's events that never blocks. */
 int fabric_verbs_channel_create(struct rdma_event_channel **channel);

@@ -252,7 +252,7 @@ static int hear(struct verbs_link *guest, struct verbs_link **ready)
 	}
 	guest->peer_key = ask.inbox_key;
 	guest->base.one_sided = guest->listener->has_region;
-	int error = fabric_verbs_endpoint_furnish(guest, ask.inbox_size);
+	int error = fabric_verbs_endpoint_create_buffers(guest, ask.inbox_size);
 	if (error) {
 		turn_out(guest);
 		return error;
@@ -318,7 +318,7 @@ int fabric_verbs_accept(struct fabric_link *base,
 		return error;
 	if (rdma_migrate_id(link->id, link->channel))
 		return fabric_verbs_call_error("move a connection");
-	error = fabric_verbs_endpoint_hang_bells(link);
+	error = fabric_verbs_endpoint_open_epoll(link);
 	if (!error)
 		error = fabric_verbs_tune(link);
 	if (!error && link->window)

@@ -92,7 +92,7 @@ int fabric_verbs_listener_watch(const struct verbs_listener *listener, int fd,
 	return epoll_ctl(listener->base.fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int hang_bells(struct verbs_listener *listener)
+static int open_epoll(struct verbs_listener *listener)
 {
 	listener->base.fd = epoll_create1(EPOLL_CLOEXEC);
 	listener->timer_fd =
@@ -260,7 +260,7 @@ static int start(struct verbs_listener *listener,
 
 	if (error)
 		return err_prefix(error, "%s", address->text);
-	error = hang_bells(listener);
+	error = open_epoll(listener);
 	if (!error)
 		error = listen_somewhere(listener, address);
 	if (!error)
