@@ -7,28 +7,22 @@
  * machine does falls on all of them, and their ratios hold. */
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "tools/bench_report.h"
+#include "tools/bench_run.h"
 #include "tools/command.h"
 #include "tools/csv_input.h"
 #include "tools/policy.h"
-#include "tools/process_cpu.h"
-#include "tools/server.h"
 
 enum {
 	CLIENTS_MAX = 4096,
 	/* What any connection has room for. */
 	OUTSTANDING_MAX = 64,
 	ROUNDS_DEFAULT = 9, /* of more than one run */
-	LOOK_NS = 200 * 1000 * 1000,
-	NOTE_LOOKS = 15, /* where no terminal shows the progress */
 };
 
 #define TURN_MIN_NS (10 * NS_PER_MS)
@@ -259,37 +253,18 @@ static const struct command_option bench_options[] = {
 	{0},
 };
 
-/* A run: its connections, and the server's process when it is on this machine.
- */
-struct run {
-	struct bench_lane *lanes;
-	int server_pid; /* 0: not known */
-};
-
 struct bench {
 	size_t count; /* of runs */
-	struct run *runs;
+	struct bench_run *runs;
 	struct bench_result *results; /* of each */
 	struct item *queries;
-};
-
-/* Where the turn of a run stands, for the progress. */
-struct view {
-	const struct run *run;
-	const struct bench_result *result;
-	uint64_t round;
-	uint64_t done; /* operations at the last look */
-	uint64_t looked_ns;
 };
 
 static int check_options(void);
 static int settle_options(void);
 static int begin(struct bench *bench);
 static void end(struct bench *bench);
-static int open_run(struct run *run, struct bench_result *result);
 static int take_turns(struct bench *bench);
-static int take_turn(struct run *run, struct bench_result *result,
-		     uint64_t round);
 static void note_errors(const struct bench *bench);
 
 static int bench_run(const char *operand)
@@ -400,7 +375,7 @@ static int settle_options(void)
 	return 0;
 }
 
-/* --- Beginning and ending ----------------------------------------------- */
+/* --- Runs --------------------------------------------------------------- */
 
 static int add_query(struct bench *bench, const struct item *query,
 		     size_t *capacity)
@@ -455,84 +430,19 @@ static int begin(struct bench *bench)
 		result->server = options.servers[i / options.policy_count];
 		result->policy = options.policies[i % options.policy_count];
 		bench->count++;
-		error = open_run(&bench->runs[i], result);
+		error = bench_run_open(&bench->runs[i], &options, result);
 	}
 	return error;
 }
 
 static void end(struct bench *bench)
 {
-	for (size_t i = 0; i < bench->count; i++) {
-		struct run *run = &bench->runs[i];
-		for (uint64_t j = 0; run->lanes && j < options.clients; j++)
-			bench_lane_fini(&run->lanes[j]);
-		free(run->lanes);
-		free(bench->results[i].round_ops_per_s);
-	}
+	for (size_t i = 0; i < bench->count; i++)
+		bench_run_close(&bench->runs[i]);
 	free(bench->runs);
 	free(bench->results);
 	free(bench->queries);
 }
-
-static int open_lane(struct bench_lane *lane, const struct bench_result *result,
-		     uint64_t number)
-{
-	const struct catfish_options how = {
-		.policy = result->policy,
-		.offload = result->policy == CATFISH_POLICY_MESSAGING
-				   ? CATFISH_OFFLOAD_AUTO
-				   : options.offload,
-		.threshold = options.threshold,
-		.backoff = (uint32_t)options.backoff,
-		.exploration = options.exploration,
-		.seed = options.plan.seed + number + 1,
-		.timeout_ms = (uint32_t)(options.timeout_ns / NS_PER_MS),
-		.cache_size = options.cache_size,
-	};
-
-	lane->tally = calloc(1, sizeof(*lane->tally));
-	if (!lane->tally)
-		return err_set(ERR_NO_MEMORY, "no memory for the clients");
-	random_seed(&lane->gaps, options.plan.seed ^ ~number);
-	int error = bench_lane_init(lane, options.outstanding);
-	if (!error)
-		error = bench_work_init(&lane->work, &options.plan, number,
-					options.clients);
-	return error ? error
-		     : server_open_at(result->server, &how, &lane->server);
-}
-
-/* The server's process, when that is to be seen from here. */
-static int find_server(struct catfish *server, int *pid)
-{
-	struct catfish_stat stat;
-	int error = server_result(catfish_stat(server, &stat));
-
-	if (!error &&
-	    process_is((int)stat.process_id, "catfishd", stat.uptime_ns))
-		*pid = (int)stat.process_id;
-	return error;
-}
-
-static int open_run(struct run *run, struct bench_result *result)
-{
-	int error = 0;
-
-	run->lanes = calloc(options.clients, sizeof(*run->lanes));
-	result->round_ops_per_s =
-		calloc(options.rounds, sizeof(*result->round_ops_per_s));
-	if (!run->lanes || !result->round_ops_per_s)
-		return err_set(ERR_NO_MEMORY, "no memory for the clients");
-	for (uint64_t i = 0; !error && i < options.clients; i++)
-		error = open_lane(&run->lanes[i], result, i);
-	if (!error)
-		error = find_server(run->lanes[0].server, &run->server_pid);
-	if (!run->server_pid)
-		result->server_cpu_s = -1;
-	return error;
-}
-
-/* --- Turns -------------------------------------------------------------- */
 
 static int take_turns(struct bench *bench)
 {
@@ -540,182 +450,8 @@ static int take_turns(struct bench *bench)
 
 	for (uint64_t round = 0; round < options.rounds; round++)
 		for (size_t i = 0; !error && i < bench->count; i++)
-			error = take_turn(&bench->runs[i], &bench->results[i],
-					  round);
+			error = bench_run_take_turn(&bench->runs[i], round);
 	return error;
-}
-
-static int start_lanes(struct run *run, struct bench_turn *turn,
-		       uint64_t *started)
-{
-	int error = 0;
-
-	for (*started = 0; *started < options.clients; ++*started) {
-		error = bench_lane_start(&run->lanes[*started], turn);
-		if (error)
-			break;
-	}
-	if (error)
-		turn->failed = true;
-	return error;
-}
-
-/* Waits for all, and returns the first error. */
-static int join_lanes(struct run *run, uint64_t started)
-{
-	int first = 0;
-
-	for (uint64_t i = 0; i < started; i++)
-		if (first)
-			pthread_join(run->lanes[i].thread, NULL);
-		else
-			first = bench_lane_join(&run->lanes[i]);
-	return first;
-}
-
-static void show_progress(struct view *view)
-{
-	uint64_t now = clock_now_ns(), done = 0;
-
-	for (uint64_t i = 0; i < options.clients; i++)
-		done += view->run->lanes[i].done;
-	double rate = (double)(done - view->done) /
-		      ((double)(now - view->looked_ns) / NS_PER_S);
-	view->done = done;
-	view->looked_ns = now;
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr,
-			"\rround %" PRIu64 " of %" PRIu64
-			": %s, %s: %.0f/s\033[K",
-			view->round + 1, options.rounds, view->result->server,
-			policy_name(view->result->policy), rate);
-	else
-		command_note("round %" PRIu64 " of %" PRIu64 ": %s, %s: %.0f/s",
-			     view->round + 1, options.rounds,
-			     view->result->server,
-			     policy_name(view->result->policy), rate);
-}
-
-/* Sleeps until then, or a turn has failed, and says now and then how it goes.
- */
-static void watch_until(const struct bench_turn *turn, uint64_t time_ns,
-			struct view *view)
-{
-	int looks = isatty(STDERR_FILENO) ? 1 : NOTE_LOOKS;
-
-	while (!turn->failed) {
-		uint64_t now = clock_now_ns();
-		if (now >= time_ns)
-			return;
-		uint64_t left = time_ns - now;
-		const struct timespec time = {
-			.tv_nsec = left < LOOK_NS ? (long)left : LOOK_NS,
-		};
-		nanosleep(&time, NULL);
-		if (now - view->looked_ns >= (uint64_t)looks * LOOK_NS)
-			show_progress(view);
-	}
-}
-
-static void begin_view(struct view *view)
-{
-	view->looked_ns = clock_now_ns();
-	for (uint64_t i = 0; i < options.clients; i++)
-		view->done += view->run->lanes[i].done;
-}
-
-/* Processor time of both processes so far. */
-static void read_cpu(const struct run *run, double *client_s, double *server_s)
-{
-	uint64_t time_ns = 0;
-
-	process_cpu_ns(getpid(), &time_ns);
-	*client_s = (double)time_ns / NS_PER_S;
-	if (run->server_pid && process_cpu_ns(run->server_pid, &time_ns))
-		*server_s = (double)time_ns / NS_PER_S;
-}
-
-/* Takes up what the lanes have measured in a turn. */
-static uint64_t gather(struct run *run, struct bench_result *result)
-{
-	uint64_t operations = 0;
-
-	for (uint64_t i = 0; i < options.clients; i++) {
-		struct bench_tally *tally = run->lanes[i].tally;
-		for (int kind = 0; kind < BENCH_OPERATIONS; kind++)
-			operations += tally->operations[kind];
-		bench_tally_add(&result->tally, tally);
-		memset(tally, 0, sizeof(*tally));
-	}
-	return operations;
-}
-
-/* What the clients say of the last search of a turn. */
-static void explain(const struct run *run, struct bench_result *result)
-{
-	uint64_t known[2] = {0};
-	double sum[2] = {0};
-
-	for (uint64_t i = 0; i < options.clients; i++) {
-		struct catfish_explanation why;
-		if (catfish_explain(run->lanes[i].server, &why))
-			continue;
-		result->reason = why.reason;
-		for (int path = 0; path < 2; path++) {
-			sum[path] += why.predicted_us[path];
-			known[path] += why.predicted_us[path] > 0;
-		}
-	}
-	for (int path = 0; path < 2; path++)
-		if (known[path])
-			result->predicted_us[path] =
-				sum[path] / (double)known[path];
-}
-
-/* A later turn needs only be warm again. */
-static struct bench_turn plan_turn(uint64_t round)
-{
-	uint64_t warmup_ns = options.warmup_ns / (round ? 10 : 1);
-	uint64_t now = clock_now_ns();
-	double lane_rate = options.rate / (double)options.clients;
-
-	return (struct bench_turn){
-		.start_ns = now,
-		.begin_ns = now + warmup_ns,
-		.end_ns =
-			now + warmup_ns + options.duration_ns / options.rounds,
-		.gap_ns = lane_rate > 0 ? (double)NS_PER_S / lane_rate : 0,
-	};
-}
-
-static int take_turn(struct run *run, struct bench_result *result,
-		     uint64_t round)
-{
-	struct bench_turn turn = plan_turn(round);
-	struct view view = {run, result, round, 0, 0};
-	double client_s, client_end_s, server_s = 0, server_end_s = 0;
-	uint64_t started;
-
-	begin_view(&view);
-	int error = start_lanes(run, &turn, &started);
-	watch_until(&turn, turn.begin_ns, &view);
-	read_cpu(run, &client_s, &server_s);
-	watch_until(&turn, turn.end_ns, &view);
-	int failed = join_lanes(run, started);
-	uint64_t now = clock_now_ns();
-	read_cpu(run, &client_end_s, &server_end_s);
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
-	if (error || failed)
-		return error ? error : failed;
-
-	double seconds = (double)(now - turn.begin_ns) / NS_PER_S;
-	result->seconds += seconds;
-	result->client_cpu_s += client_end_s - client_s;
-	result->server_cpu_s += server_end_s - server_s;
-	result->round_ops_per_s[round] = (double)gather(run, result) / seconds;
-	explain(run, result);
-	return 0;
 }
 
 static void note_errors(const struct bench *bench)
