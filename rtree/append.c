@@ -16,8 +16,9 @@
  * and Rundensteiner, ACM GIS 1998), which packs the new items apart from the
  * old ones, and so has both overlap.
  *
- * What is to be done is planned before anything is changed, and the pages that
- * it takes are counted to the last, so it happens whole or not at all. */
+ * What is to be done is planned before anything is changed
+ * (rtree/append_plan.h), and the pages that it takes are counted to the last,
+ * so it happens whole or not at all. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,56 +26,19 @@
 
 #include "base/err.h"
 #include "base/parallel.h"
-#include "base/parse.h"
-#include "rtree/grid.h"
-#include "rtree/kernel.h"
+#include "rtree/append_plan.h"
 #include "rtree/pack.h"
 #include "rtree/split.h"
 
 enum {
-	/* A subtree is packed anew when it holds at most that many times what
-	 * comes to it.  Half a million items more for a million took the same
-	 * time with 0, 1, 2 and 4; from 4 on the packing of old items is more
-	 * than what the new ones are worth. */
-	PACKED_RATIO = 2,
 	/* Packing fewer items is not worth a second thread. */
 	SHARED_MIN = 1 << 14,
 	REPORT_EVERY = 1 << 16,
 };
 
-/* A node that items come to, in the order in which nodes are visited. */
-struct visit {
-	node_ref ref;
-	uint64_t first; /* of these items in the order */
-	uint64_t count;
-	uint64_t entries; /* that it will have; or items below, if packed */
-	bool is_packed;
-};
-
-/* What becomes of a node. */
-struct outcome {
-	uint64_t nodes; /* that take its place, at its level */
-	uint64_t stack; /* nodes that have to be kept meanwhile, at most */
-};
-
 struct append {
-	struct rtree_batch *batch;
-	const struct item *items;
-	uint64_t count;
+	struct append_plan plan;
 	const struct rtree_pack_options *options;
-
-	/* The plan. */
-	uint32_t *order; /* of the items: those of each visit together */
-	uint32_t *spare;
-	uint8_t *child; /* to which each item of a node goes */
-	struct node scratch;
-	struct visit *visits;
-	size_t visit_count;
-	size_t visit_capacity;
-	uint64_t pages;
-	uint64_t packed_most; /* items or nodes that are packed at once */
-
-	/* Building. */
 	struct packing packing;
 	struct item *gathered;
 	struct item *stack; /* nodes that are built and have no parent yet */
@@ -83,300 +47,6 @@ struct append {
 	uint64_t done;
 	uint64_t reported;
 };
-
-/* --- Sharing items out ---------------------------------------------------- */
-
-/* What goes to one child. */
-struct share {
-	uint64_t count;
-	struct rect bounds;
-};
-
-/* Copies a node to the scratch one, on a grid on which the items to come can
- * be told apart. */
-static void copy_to_scratch(struct append *a, const struct node *node,
-			    const struct rect *coming)
-{
-	struct node *scratch = &a->scratch;
-
-	memcpy(scratch, node, RTREE_INNER_SIZE);
-	rect_extend(&scratch->bounds, coming);
-	if (grid_suits(scratch))
-		return;
-	grid_lay(scratch);
-	for (int i = 0; i < node->header.count; i++)
-		grid_set_entry(scratch, i,
-			       &batch_node(a->batch, node->child[i])->bounds);
-}
-
-static void widen_cells(struct node *node, int i, const struct rect *rect)
-{
-	struct grid_box box = grid_box(&node->header, rect);
-
-	for (int d = 0; d < DIMENSIONS; d++) {
-		uint8_t *min = &node->cell_min[d][i];
-		uint8_t *max = &node->cell_max[d][i];
-		*min = box.min[d] < *min ? box.min[d] : *min;
-		*max = box.max[d] > *max ? box.max[d] : *max;
-	}
-}
-
-/* Finds the child for each item.  One that took an item is wider from then on,
- * as after an insertion, so items beyond all of them keep together. */
-static void choose_children(struct append *a, const struct visit *v,
-			    struct share *shares)
-{
-	enum { AHEAD = 8 };
-	const uint32_t *order = a->order + v->first;
-	struct node *scratch = &a->scratch;
-
-	for (uint64_t i = 0; i < v->count; i++) {
-		if (i + AHEAD < v->count)
-			__builtin_prefetch(&a->items[order[i + AHEAD]].rect);
-		const struct rect *rect = &a->items[order[i]].rect;
-		int child = kernel->choose(scratch, rect);
-		widen_cells(scratch, child, rect);
-		rect_extend(&shares[child].bounds, rect);
-		shares[child].count++;
-		a->child[i] = (uint8_t)child;
-	}
-}
-
-/* Puts the items of each child together (counting sort). */
-static void sort_by_child(struct append *a, const struct visit *v,
-			  const struct share *shares)
-{
-	uint32_t *order = a->order + v->first;
-	uint64_t places[NODE_LANES], place = 0;
-
-	for (int i = 0; i < NODE_LANES; i++) {
-		places[i] = place;
-		place += shares[i].count;
-	}
-	memcpy(a->spare, order, v->count * sizeof(*order));
-	for (uint64_t i = 0; i < v->count; i++)
-		order[places[a->child[i]]++] = a->spare[i];
-}
-
-static void share_out(struct append *a, const struct node *node,
-		      const struct visit *v, const struct rect *coming,
-		      struct share shares[NODE_LANES])
-{
-	for (int i = 0; i < NODE_LANES; i++)
-		shares[i] = (struct share){0, rect_empty()};
-	copy_to_scratch(a, node, coming);
-	choose_children(a, v, shares);
-	sort_by_child(a, v, shares);
-}
-
-/* --- The plan ------------------------------------------------------------- */
-
-static int plan(struct append *a, struct visit visit, const struct rect *coming,
-		struct outcome *outcome);
-
-static int add_visit(struct append *a, const struct visit *visit)
-{
-	if (a->visit_count == a->visit_capacity) {
-		size_t capacity =
-			a->visit_capacity ? 2 * a->visit_capacity : 64;
-		struct visit *visits =
-			realloc(a->visits, capacity * sizeof(*visits));
-		if (!visits)
-			return err_set(ERR_NO_MEMORY, "no memory for a plan");
-		a->visits = visits;
-		a->visit_capacity = capacity;
-	}
-	a->visits[a->visit_count++] = *visit;
-	return 0;
-}
-
-/* Items below a node; when they are more than 'most', any number that is. */
-static uint64_t count_items(const struct append *a, const struct node *node,
-			    uint64_t most)
-{
-	uint64_t sum = 0;
-
-	if (node->header.level == 0)
-		return node->header.count;
-	for (int i = 0; i < node->header.count && sum <= most; i++)
-		sum += count_items(a, batch_node(a->batch, node->child[i]),
-				   most - sum);
-	return sum;
-}
-
-/* Leaves that make a node of this level whose children are enough. */
-static uint64_t least_leaves(int level)
-{
-	uint64_t leaves = level ? NODE_MIN : 1;
-
-	for (int i = 1; i < level; i++)
-		leaves *= NODE_CAPACITY;
-	return leaves;
-}
-
-/* Whether the node is packed anew; 'visit->entries' is then of how many items.
- */
-static bool is_packed(const struct append *a, const struct node *node,
-		      struct visit *visit)
-{
-	int level = node->header.level;
-	bool is_root = visit->ref == a->batch->root;
-	uint64_t most = PACKED_RATIO * visit->count;
-	uint64_t old = count_items(a, node, most);
-
-	visit->entries = old + visit->count;
-	if (level == 0)
-		return is_root || visit->entries > NODE_CAPACITY;
-	if (old > most || visit->entries > UINT32_MAX)
-		return false;
-	return is_root || pack_leaves(visit->entries, a->options->fill) >=
-				  least_leaves(level);
-}
-
-/* Notes that so many items or nodes will be packed; returns the nodes that
- * 'height' levels above the leaves these become. */
-static uint64_t plan_packing(struct append *a, uint64_t count, uint64_t leaves,
-			     int height)
-{
-	uint64_t tops;
-
-	a->pages += pack_count(leaves, height, &tops);
-	if (count > a->packed_most)
-		a->packed_most = count;
-	return tops;
-}
-
-static void plan_subtree(struct append *a, const struct node *node,
-			 const struct visit *v, struct outcome *outcome)
-{
-	uint64_t leaves = pack_leaves(v->entries, a->options->fill);
-	bool is_root = v->ref == a->batch->root;
-	int height = is_root ? pack_height(leaves) : node->header.level;
-
-	outcome->nodes = plan_packing(a, v->entries, leaves, height);
-	outcome->stack = outcome->nodes;
-}
-
-/* Shares the items out among the children, and plans what becomes of those. */
-static int plan_children(struct append *a, const struct node *node,
-			 size_t visit, const struct rect *coming,
-			 struct outcome *outcome)
-{
-	struct share shares[NODE_LANES];
-	struct outcome below;
-	uint64_t first = a->visits[visit].first;
-
-	share_out(a, node, &a->visits[visit], coming, shares);
-	*outcome = (struct outcome){0};
-	for (int i = 0; i < node->header.count; i++) {
-		uint64_t count = shares[i].count;
-		if (!count) {
-			outcome->nodes++;
-			continue;
-		}
-		int error = plan(a,
-				 (struct visit){.ref = node->child[i],
-						.first = first,
-						.count = count},
-				 &shares[i].bounds, &below);
-		if (error)
-			return error;
-		first += count;
-		if (outcome->stack < outcome->nodes + below.stack)
-			outcome->stack = outcome->nodes + below.stack;
-		outcome->nodes += below.nodes;
-	}
-	if (outcome->stack < outcome->nodes)
-		outcome->stack = outcome->nodes;
-	a->visits[visit].entries = outcome->nodes;
-	return 0;
-}
-
-static int plan(struct append *a, struct visit visit, const struct rect *coming,
-		struct outcome *outcome)
-{
-	const struct node *node = batch_node(a->batch, visit.ref);
-	size_t index = a->visit_count;
-
-	visit.is_packed = is_packed(a, node, &visit);
-	int error = add_visit(a, &visit);
-	if (error)
-		return error;
-	if (visit.is_packed) {
-		plan_subtree(a, node, &visit, outcome);
-		return 0;
-	}
-	if (node->header.level) {
-		error = plan_children(a, node, index, coming, outcome);
-		if (error)
-			return error;
-		if (outcome->nodes > NODE_CAPACITY) {
-			uint64_t nodes = outcome->nodes;
-			outcome->nodes = plan_packing(a, nodes,
-						      pack_leaves(nodes, 1), 0);
-			return 0;
-		}
-	} else {
-		outcome->stack = 1;
-	}
-	a->pages++;
-	outcome->nodes = 1;
-	return 0;
-}
-
-/* What stands above the root if it is divided. */
-static int plan_above(struct append *a, uint64_t nodes)
-{
-	if (nodes == 1)
-		return 0;
-	uint64_t parents = pack_leaves(nodes, 1);
-	int height = pack_height(parents);
-	plan_packing(a, nodes, parents, height);
-	if (batch_root_level(a->batch) + 1 + height <= NODE_LEVEL_MAX)
-		return 0;
-	return err_set(ERR_NO_ROOM, "the tree is too high to grow");
-}
-
-static int bound_items(struct append *a, struct rect *coming)
-{
-	*coming = rect_empty();
-	for (uint64_t i = 0; i < a->count; i++) {
-		int error = parse_check_rect(&a->items[i].rect);
-		if (error)
-			return err_prefix(error, "item %llu",
-					  (unsigned long long)i);
-		rect_extend(coming, &a->items[i].rect);
-		a->order[i] = (uint32_t)i;
-	}
-	return 0;
-}
-
-static int no_memory(const struct append *a)
-{
-	return err_set(ERR_NO_MEMORY, "no memory to add %llu items",
-		       (unsigned long long)a->count);
-}
-
-static int make_plan(struct append *a, struct outcome *outcome)
-{
-	struct rect coming;
-
-	a->order = malloc(a->count * sizeof(*a->order));
-	a->spare = malloc(a->count * sizeof(*a->spare));
-	a->child = malloc(a->count);
-	if (!a->order || !a->spare || !a->child)
-		return no_memory(a);
-	int error = bound_items(a, &coming);
-	if (!error)
-		error = plan(a,
-			     (struct visit){.ref = a->batch->root,
-					    .count = a->count},
-			     &coming, outcome);
-	return error ? error : plan_above(a, outcome->nodes);
-}
-
-/* --- Building ------------------------------------------------------------- */
-
 static void push(struct append *a, const struct node *node)
 {
 	a->stack[a->stack_count++] = (struct item){
@@ -387,20 +57,21 @@ static void report(struct append *a, uint64_t more)
 {
 	a->done += more;
 	if (!a->options->progress ||
-	    (a->done < a->reported + REPORT_EVERY && a->done < a->count))
+	    (a->done < a->reported + REPORT_EVERY && a->done < a->plan.count))
 		return;
 	a->reported = a->done;
-	a->options->progress(a->options->context, a->done, a->count);
+	a->options->progress(a->options->context, a->done, a->plan.count);
 }
 
-static void add_to_leaf(struct append *a, const struct visit *v)
+static void add_to_leaf(struct append *a, const struct append_visit *v)
 {
 	node_ref ref = v->ref;
-	struct node *leaf = batch_own(a->batch, &ref);
+	struct node *leaf = batch_own(a->plan.batch, &ref);
 
 	for (uint64_t i = 0; i < v->count; i++) {
-		const struct item *item = &a->items[a->order[v->first + i]];
-		node_append(a->batch, leaf,
+		const struct item *item =
+			&a->plan.items[a->plan.order[v->first + i]];
+		node_append(a->plan.batch, leaf,
 			    &(struct entry){.rect = item->rect,
 					    .value = (uint64_t)item->id});
 	}
@@ -413,8 +84,8 @@ static void split(struct append *a, const struct item *items, uint64_t count,
 		  int level)
 {
 	struct entry entries[2 * NODE_CAPACITY], ordered[2 * NODE_CAPACITY];
-	struct node *left = batch_new_node(a->batch, level);
-	struct node *right = batch_new_node(a->batch, level);
+	struct node *left = batch_new_node(a->plan.batch, level);
+	struct node *right = batch_new_node(a->plan.batch, level);
 
 	for (uint64_t i = 0; i < count; i++)
 		entries[i] = (struct entry){.rect = items[i].rect,
@@ -456,26 +127,28 @@ static uint64_t gather(struct append *a, const struct node *node,
 {
 	for (int i = 0; i < node->header.count; i++)
 		if (node->header.level)
-			count = gather(a, batch_node(a->batch, node->child[i]),
-				       count);
+			count = gather(
+				a, batch_node(a->plan.batch, node->child[i]),
+				count);
 		else
 			a->gathered[count++] =
 				(struct item){node->id[i], node->rect[i]};
 	return count;
 }
 
-static void pack_subtree(struct append *a, const struct visit *v)
+static void pack_subtree(struct append *a, const struct append_visit *v)
 {
-	const struct node *node = batch_node(a->batch, v->ref);
+	const struct node *node = batch_node(a->plan.batch, v->ref);
 	uint64_t count = gather(a, node, 0);
 	int height = node->header.level;
 
 	for (uint64_t i = 0; i < v->count; i++)
-		a->gathered[count++] = a->items[a->order[v->first + i]];
+		a->gathered[count++] =
+			a->plan.items[a->plan.order[v->first + i]];
 	assert(count == v->entries);
-	if (v->ref == a->batch->root)
+	if (v->ref == a->plan.batch->root)
 		height = pack_height(pack_leaves(count, a->options->fill));
-	batch_drop_tree(a->batch, v->ref);
+	batch_drop_tree(a->plan.batch, v->ref);
 	pack(a, a->gathered, count, a->options->fill, 0, height);
 	report(a, v->count);
 }
@@ -485,27 +158,28 @@ static void build(struct append *a);
 /* Whether the next visit is of that node. */
 static bool is_next(const struct append *a, node_ref ref)
 {
-	return a->next_visit < a->visit_count &&
-	       a->visits[a->next_visit].ref == ref;
+	return a->next_visit < a->plan.visit_count &&
+	       a->plan.visits[a->next_visit].ref == ref;
 }
 
 /* Gives a node the children that take the place of its own. */
-static void change_children(struct append *a, const struct visit *v)
+static void change_children(struct append *a, const struct append_visit *v)
 {
 	node_ref ref = v->ref;
-	struct node *node = batch_own(a->batch, &ref);
+	struct node *node = batch_own(a->plan.batch, &ref);
 	int count = node->header.count;
 	size_t base = a->stack_count;
 
 	for (int i = 0; i < count; i++) {
 		if (!is_next(a, node->child[i]))
 			continue;
-		struct rect old = batch_node(a->batch, node->child[i])->bounds;
+		struct rect old =
+			batch_node(a->plan.batch, node->child[i])->bounds;
 		build(a);
 		node->child[i] = (node_ref)a->stack[base].id;
-		node_child_changed(a->batch, node, i, &old);
+		node_child_changed(a->plan.batch, node, i, &old);
 		for (size_t k = base + 1; k < a->stack_count; k++)
-			node_append(a->batch, node,
+			node_append(a->plan.batch, node,
 				    &(struct entry){
 					    .rect = a->stack[k].rect,
 					    .value = (uint64_t)a->stack[k].id});
@@ -515,9 +189,9 @@ static void change_children(struct append *a, const struct visit *v)
 }
 
 /* Packs the children, that are too many, into nodes that take its place. */
-static void divide_children(struct append *a, const struct visit *v)
+static void divide_children(struct append *a, const struct append_visit *v)
 {
-	const struct node *node = batch_node(a->batch, v->ref);
+	const struct node *node = batch_node(a->plan.batch, v->ref);
 	int level = node->header.level;
 	size_t base = a->stack_count;
 
@@ -525,9 +199,9 @@ static void divide_children(struct append *a, const struct visit *v)
 		if (is_next(a, node->child[i]))
 			build(a);
 		else
-			push(a, batch_node(a->batch, node->child[i]));
+			push(a, batch_node(a->plan.batch, node->child[i]));
 	}
-	batch_drop(a->batch, v->ref);
+	batch_drop(a->plan.batch, v->ref);
 	size_t count = a->stack_count - base;
 	memcpy(a->gathered, a->stack + base, count * sizeof(*a->stack));
 	a->stack_count = base;
@@ -537,11 +211,11 @@ static void divide_children(struct append *a, const struct visit *v)
 /* Builds what takes the place of the next node to be visited. */
 static void build(struct append *a)
 {
-	const struct visit *v = &a->visits[a->next_visit++];
+	const struct append_visit *v = &a->plan.visits[a->next_visit++];
 
 	if (v->is_packed)
 		pack_subtree(a, v);
-	else if (batch_node(a->batch, v->ref)->header.level == 0)
+	else if (batch_node(a->plan.batch, v->ref)->header.level == 0)
 		add_to_leaf(a, v);
 	else if (v->entries <= NODE_CAPACITY)
 		change_children(a, v);
@@ -549,29 +223,30 @@ static void build(struct append *a)
 		divide_children(a, v);
 }
 
-static int allocate(struct append *a, const struct outcome *outcome)
+static int allocate(struct append *a)
 {
 	struct packing *p = &a->packing;
-	uint64_t most = a->packed_most + 1;
+	uint64_t most = a->plan.packed_most + 1;
 
-	p->batch = a->batch;
+	p->batch = a->plan.batch;
 	p->keys = malloc(most * sizeof(*p->keys));
 	p->spare = malloc(most * sizeof(*p->spare));
 	p->refs = malloc(most * sizeof(*p->refs));
 	a->gathered = malloc(most * sizeof(*a->gathered));
-	a->stack = malloc((outcome->stack + 1) * sizeof(*a->stack));
+	a->stack = malloc((a->plan.kept_most + 1) * sizeof(*a->stack));
 	return p->keys && p->spare && p->refs && a->gathered && a->stack
 		       ? 0
-		       : no_memory(a);
+		       : append_plan_no_memory(&a->plan);
 }
 
 static void build_tree(struct append *a)
 {
-	struct rtree_batch *batch = a->batch;
+	struct rtree_batch *batch = a->plan.batch;
 	int level = batch_root_level(batch);
 
 	build(a);
-	assert(a->next_visit == a->visit_count && a->done == a->count);
+	assert(a->next_visit == a->plan.visit_count &&
+	       a->done == a->plan.count);
 	if (a->stack_count > 1) {
 		uint64_t count = a->stack_count;
 		memcpy(a->gathered, a->stack, count * sizeof(*a->stack));
@@ -580,23 +255,23 @@ static void build_tree(struct append *a)
 		     pack_height(pack_leaves(count, 1)));
 	}
 	batch->root = (node_ref)a->stack[0].id;
-	batch->item_count += a->count;
+	batch->item_count += a->plan.count;
 }
 
 static int reserve(struct append *a)
 {
-	struct rtree_batch *batch = a->batch;
-	int error = batch_reserve(batch, a->pages, PAGES_RESERVED);
+	struct rtree_batch *batch = a->plan.batch;
+	int error = batch_reserve(batch, a->plan.pages, PAGES_RESERVED);
 
 	if (error != ERR_NO_ROOM)
 		return error;
 	return err_set(ERR_NO_ROOM,
 		       "to add %llu items to %llu, both versions need a region "
 		       "of %llu bytes; give the server more --memory",
-		       (unsigned long long)a->count,
+		       (unsigned long long)a->plan.count,
 		       (unsigned long long)batch->item_count,
-		       (unsigned long long)(1 + batch->page_count + a->pages +
-					    PAGES_RESERVED) *
+		       (unsigned long long)(1 + batch->page_count +
+					    a->plan.pages + PAGES_RESERVED) *
 			       RTREE_PAGE_SIZE);
 }
 
@@ -604,13 +279,7 @@ int rtree_append(struct rtree_batch *batch, const struct item *items,
 		 uint64_t count, const struct rtree_pack_options *options)
 {
 	static const struct rtree_pack_options defaults;
-	struct append a = {
-		.batch = batch,
-		.items = items,
-		.count = count,
-		.options = options ? options : &defaults,
-	};
-	struct outcome outcome;
+	struct append a = {.options = options ? options : &defaults};
 
 	if (count == 0)
 		return 0;
@@ -618,19 +287,20 @@ int rtree_append(struct rtree_batch *batch, const struct item *items,
 		return err_set(ERR_NO_ROOM,
 			       "%llu items are more than one load takes",
 			       (unsigned long long)count);
-	int error = make_plan(&a, &outcome);
+	a.plan.batch = batch;
+	a.plan.items = items;
+	a.plan.count = count;
+	a.plan.fill = a.options->fill;
+	int error = append_plan_make(&a.plan);
 	if (!error)
 		error = reserve(&a);
 	if (!error)
-		error = allocate(&a, &outcome);
+		error = allocate(&a);
 	if (!error) {
 		build_tree(&a);
 		region_settle(batch->region);
 	}
-	free(a.order);
-	free(a.spare);
-	free(a.child);
-	free(a.visits);
+	append_plan_fini(&a.plan);
 	free(a.packing.keys);
 	free(a.packing.spare);
 	free(a.packing.refs);
