@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "fabric/address.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,4 +149,22 @@ static int parse_host_and_port(const char *rest, struct fabric_address *address)
 	memcpy(address->host, host, size);
 	strcpy(address->port, colon + 1);
 	return 0;
+}
+
+int fabric_address_resolve(const struct fabric_address *address, bool to_listen,
+			   int error, struct addrinfo **found)
+{
+	const struct addrinfo hints = {
+		.ai_flags = AI_NUMERICSERV | (to_listen ? AI_PASSIVE : 0),
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+	};
+
+	int number = getaddrinfo(address->host, address->port, &hints, found);
+	if (!number)
+		return 0;
+	return err_set(error, "%s: can't look up '%s': %s", address->text,
+		       address->host,
+		       number == EAI_SYSTEM ? strerror(errno)
+					    : gai_strerror(number));
 }

@@ -5,8 +5,9 @@
 /* Addresses taken apart: "shm:///run/catfish.sock", "tcp://host:port",
  * "tcp://[v6]:port", "verbs://host:port".
  *
- * Thread-safety: pure functions. */
+ * Thread-safety: safe. */
 
+#include <netdb.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/un.h>
@@ -41,5 +42,10 @@ struct fabric_address {
 /* ERR_USAGE when it can't be an address, ERR_UNSUPPORTED when it is one of a
  * fabric that is not built in. */
 int fabric_address_parse(const char *text, struct fabric_address *address);
+
+/* The addresses of its host and port, to listen at or to connect to, to be
+ * freed by freeaddrinfo(); 'error' is what it is when there are none. */
+int fabric_address_resolve(const struct fabric_address *address, bool to_listen,
+			   int error, struct addrinfo **found);
 
 #endif

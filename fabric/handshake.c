@@ -12,7 +12,6 @@
 static int connect_retrying(int fd, const struct sockaddr *to, socklen_t size,
 			    const struct fabric_call *call);
 static int await_connected(int fd, const struct fabric_call *call);
-static int await(int fd, short events, const struct fabric_call *call);
 static int receive_reply(int fd, const struct fabric_call *call,
 			 struct fabric_reply *reply, int *fds,
 			 size_t *fd_count);
@@ -80,6 +79,27 @@ int fabric_call_refused(const struct fabric_call *call)
 {
 	return err_set(ERR_PROTOCOL, "the server at %s refused the connection",
 		       call->address);
+}
+
+int fabric_call_await(const struct fabric_call *call, int fd, short events)
+{
+	struct pollfd wanted = {.fd = fd, .events = events};
+
+	for (;;) {
+		uint64_t now = clock_now_ns();
+		if (now >= call->deadline_ns)
+			return fabric_call_timed_out(call);
+		uint64_t left = call->deadline_ns - now;
+		const struct timespec wait = {
+			.tv_sec = (time_t)(left / NS_PER_S),
+			.tv_nsec = (long)(left % NS_PER_S),
+		};
+		int ready = ppoll(&wanted, 1, &wait, NULL);
+		if (ready > 0)
+			return 0;
+		if (ready < 0 && errno != EINTR)
+			return err_set(ERR_SYSTEM, "poll: %s", strerror(errno));
+	}
 }
 
 int fabric_handshake_connect(int fd, const struct sockaddr *to, socklen_t size,
@@ -182,34 +202,12 @@ static int await_connected(int fd, const struct fabric_call *call)
 	int number = 0;
 	socklen_t size = sizeof(number);
 
-	int error = await(fd, POLLOUT, call);
+	int error = fabric_call_await(call, fd, POLLOUT);
 	if (error)
 		return error;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size))
 		number = errno;
 	return number ? no_server(call, number) : 0;
-}
-
-/* Waits for an event on the socket, until the deadline. */
-static int await(int fd, short events, const struct fabric_call *call)
-{
-	struct pollfd wanted = {.fd = fd, .events = events};
-
-	for (;;) {
-		uint64_t now = clock_now_ns();
-		if (now >= call->deadline_ns)
-			return fabric_call_timed_out(call);
-		uint64_t left = call->deadline_ns - now;
-		const struct timespec wait = {
-			.tv_sec = (time_t)(left / NS_PER_S),
-			.tv_nsec = (long)(left % NS_PER_S),
-		};
-		int ready = ppoll(&wanted, 1, &wait, NULL);
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return err_set(ERR_SYSTEM, "poll: %s", strerror(errno));
-	}
 }
 
 static void take_fds(struct msghdr *message, int *fds, size_t *fd_count)
@@ -250,7 +248,7 @@ static int receive_reply(int fd, const struct fabric_call *call,
 	size_t done = 0;
 
 	while (done < sizeof(incoming)) {
-		int error = await(fd, POLLIN, call);
+		int error = fabric_call_await(call, fd, POLLIN);
 		if (error)
 			return error;
 		ssize_t received =

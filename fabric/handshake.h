@@ -71,6 +71,10 @@ int fabric_call_hung_up(const struct fabric_call *call);
 int fabric_call_not_understood(const struct fabric_call *call);
 int fabric_call_refused(const struct fabric_call *call);
 
+/* Waits for events of poll(2) on a descriptor, until the deadline: then it says
+ * that no answer came in time. */
+int fabric_call_await(const struct fabric_call *call, int fd, short events);
+
 /* Connects a non-blocking socket.  ERR_CONNECTION. */
 int fabric_handshake_connect(int fd, const struct sockaddr *to, socklen_t size,
 			     const struct fabric_call *call);

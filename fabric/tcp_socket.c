@@ -21,8 +21,6 @@ enum {
 	USER_TIMEOUT_MS = 25000,
 };
 
-static int look_up(const struct fabric_address *address, int flags, int error,
-		   struct addrinfo **found);
 static int listen_at(const struct addrinfo *at, const char *address, int *fd);
 static int describe_listener(int fd, const struct fabric_address *address,
 			     char text[FABRIC_ADDRESS_SIZE], bool *is_public);
@@ -33,7 +31,7 @@ int fabric_tcp_socket_listen(const struct fabric_address *address,
 {
 	struct addrinfo *found;
 
-	int error = look_up(address, AI_PASSIVE, ERR_USAGE, &found);
+	int error = fabric_address_resolve(address, true, ERR_USAGE, &found);
 	if (error)
 		return error;
 	for (const struct addrinfo *at = found; at; at = at->ai_next) {
@@ -79,7 +77,8 @@ int fabric_tcp_socket_connect(const struct fabric_address *address,
 {
 	struct addrinfo *found;
 
-	int error = look_up(address, 0, ERR_CONNECTION, &found);
+	int error =
+		fabric_address_resolve(address, false, ERR_CONNECTION, &found);
 	if (error)
 		return error;
 	for (const struct addrinfo *at = found; at; at = at->ai_next) {
@@ -105,24 +104,6 @@ void fabric_tcp_socket_tune(int fd)
 	set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_TRIES);
 	set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
-}
-
-static int look_up(const struct fabric_address *address, int flags, int error,
-		   struct addrinfo **found)
-{
-	const struct addrinfo hints = {
-		.ai_flags = flags | AI_NUMERICSERV,
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-	};
-
-	int number = getaddrinfo(address->host, address->port, &hints, found);
-	if (!number)
-		return 0;
-	return err_set(error, "%s: can't look up '%s': %s", address->text,
-		       address->host,
-		       number == EAI_SYSTEM ? strerror(errno)
-					    : gai_strerror(number));
 }
 
 static int cannot_listen(const char *address, int number)

@@ -2,7 +2,6 @@
 #include "fabric/verbs_address.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,25 +9,6 @@
 
 #include "base/err.h"
 #include "fabric/verbs_port.h"
-
-int fabric_verbs_address_resolve(const struct fabric_address *address,
-				 bool passive, int error,
-				 struct addrinfo **found)
-{
-	const struct addrinfo hints = {
-		.ai_flags = AI_NUMERICSERV | (passive ? AI_PASSIVE : 0),
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-	};
-
-	int number = getaddrinfo(address->host, address->port, &hints, found);
-	if (!number)
-		return 0;
-	return err_set(error, "%s: can't look up '%s': %s", address->text,
-		       address->host,
-		       number == EAI_SYSTEM ? strerror(errno)
-					    : gai_strerror(number));
-}
 
 /* A link-local address would need to be told which interface it is of, which
  * the peer's side doesn't know. */

@@ -2,21 +2,12 @@
 #ifndef FABRIC_VERBS_ADDRESS_H
 #define FABRIC_VERBS_ADDRESS_H
 
-/* Which addresses of a host a verbs link goes from and to, and which device
- * that takes.
+/* Which addresses of this machine an RDMA device has.
  *
  * Thread-safety: pure functions. */
 
-#include <netdb.h>
 #include <stdbool.h>
-
-#include "fabric/address.h"
-
-/* The addresses of a host and port, to be freed by freeaddrinfo(); 'error' is
- * what it is when there are none. */
-int fabric_verbs_address_resolve(const struct fabric_address *address,
-				 bool passive, int error,
-				 struct addrinfo **found);
+#include <sys/socket.h>
 
 /* An address of the network interface that an RDMA device uses, of a family, to
  * bind to; port 0.  ERR_USAGE when there is no such device or it has none. */

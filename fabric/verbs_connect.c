@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -42,8 +41,8 @@ int fabric_verbs_connect(const struct fabric_address *address,
 {
 	struct addrinfo *found;
 
-	int error = fabric_verbs_address_resolve(address, false, ERR_CONNECTION,
-						 &found);
+	int error =
+		fabric_address_resolve(address, false, ERR_CONNECTION, &found);
 	if (error)
 		return error;
 	for (const struct addrinfo *at = found; at; at = at->ai_next) {
@@ -129,29 +128,6 @@ static int judge(const struct attempt *a, const struct rdma_cm_event *event)
 	}
 }
 
-/* Waits until one of two descriptors is ready, but not longer than the call
- * may take. */
-static int await_ready(const struct fabric_call *call, int fd, int other_fd)
-{
-	struct pollfd wanted[] = {{fd, POLLIN, 0}, {other_fd, POLLIN, 0}};
-
-	for (;;) {
-		uint64_t now = clock_now_ns();
-		if (now >= call->deadline_ns)
-			return fabric_call_timed_out(call);
-		uint64_t left = call->deadline_ns - now;
-		const struct timespec wait = {
-			.tv_sec = (time_t)(left / NS_PER_S),
-			.tv_nsec = (long)(left % NS_PER_S),
-		};
-		int ready = ppoll(wanted, 2, &wait, NULL);
-		if (ready > 0)
-			return 0;
-		if (ready < 0 && errno != EINTR)
-			return fabric_verbs_call_error("poll");
-	}
-}
-
 /* Waits for the event that says that a step is done. */
 static int await_event(const struct attempt *a, enum rdma_cm_event_type wanted)
 {
@@ -160,7 +136,7 @@ static int await_event(const struct attempt *a, enum rdma_cm_event_type wanted)
 	while (rdma_get_cm_event(a->channel, &event)) {
 		if (errno != EAGAIN && errno != EINTR)
 			return fabric_verbs_call_error("connect");
-		int error = await_ready(a->call, a->channel->fd, -1);
+		int error = fabric_call_await(a->call, a->channel->fd, POLLIN);
 		if (error)
 			return error;
 	}
@@ -295,7 +271,8 @@ static int await_reply(struct attempt *a, struct verbs_reply *reply)
 		/* Between arming and sleeping one more look. */
 		error = fabric_verbs_arm(&link->base);
 		if (!error && !(size = fabric_verbs_take_message(link)))
-			error = await_ready(a->call, link->epoll_fd, -1);
+			error = fabric_call_await(a->call, link->epoll_fd,
+						  POLLIN);
 		if (size)
 			break;
 	}

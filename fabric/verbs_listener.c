@@ -172,8 +172,7 @@ static int listen_somewhere(struct verbs_listener *listener,
 {
 	struct addrinfo *found;
 
-	int error =
-		fabric_verbs_address_resolve(address, true, ERR_USAGE, &found);
+	int error = fabric_address_resolve(address, true, ERR_USAGE, &found);
 	if (error)
 		return error;
 	for (const struct addrinfo *at = found; at; at = at->ai_next) {
