@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The cache of nodes: a hash table by ref, and two queues, of inner nodes and
+/* The cache of nodes: a hash table by page, and two queues, of inner nodes and
  * of leaf filters, from which the oldest go.
+ *
+ * Pages are dense numbers, and those of a node's children are often next to
+ * each other, so a page's lowest bits are its bucket: neighbours share a cache
+ * line, and what is looked at of the table is small enough to stay in the
+ * processor's cache.  Of a page one inner node and one filter are kept, those
+ * that were named by the newest version, or else pages that are used again and
+ * again would fill their buckets with nodes that no version names any more.
  *
  * Lookups share a lock, so they can't move what they use to the end of a queue.
  * They write down when they used it, and whoever looks for something to drop
  * moves what was used since it was queued (second chance: Corbato, "A paging
- * experiment with the Multics system", 1969). */
+ * experiment with the Multics system", 1969).  Time passes only when something
+ * is dropped: as long as there is room lookups write nothing. */
 
 #include "client/node_cache.h"
 
@@ -31,8 +39,8 @@ struct node_cache_entry {
 	struct node_cache_entry *next;	 /* in its bucket, or fresh */
 	struct node_cache_entry *queued; /* after it */
 	_Atomic uint64_t version; /* the newest that was seen to name it */
-	_Atomic uint64_t used;	  /* at this count of searches */
-	uint64_t since;		  /* queued */
+	_Atomic uint64_t used;	  /* last, or before it was kept */
+	uint64_t queued_used;	  /* 'used', when it was queued */
 	uint32_t size;		  /* of its bytes */
 	bool is_leaf;
 	_Alignas(64) char bytes[];
@@ -53,9 +61,9 @@ struct node_cache {
 
 	pthread_rwlock_t lock;
 	struct root root; /* the newest; version 0: none */
-	_Atomic uint64_t searches;
-	uint64_t size; /* of all entries and the buckets */
-	unsigned hash_shift;
+	uint64_t size;	  /* of all entries and the buckets */
+	uint64_t time;	  /* counts what is dropped, from 1 on */
+	size_t bucket_mask;
 	struct node_cache_entry **buckets;
 	struct queue inner, leaves;
 };
@@ -108,32 +116,15 @@ void node_cache_close(struct node_cache *cache)
 
 /* --- Lookups ------------------------------------------------------------ */
 
-static size_t bucket_of(const struct node_cache *cache, node_ref ref)
+static struct node_cache_entry **bucket_of(const struct node_cache *cache,
+					   uint32_t page)
 {
-	/* Fibonacci hashing: pages are dense numbers, births hardly vary. */
-	return (ref ^ ref >> 32) * UINT64_C(0x9e3779b97f4a7c15) >>
-	       cache->hash_shift;
-}
-
-static struct node_cache_entry *find_entry(const struct node_cache *cache,
-					   node_ref ref)
-{
-	struct node_cache_entry *entry = cache->buckets[bucket_of(cache, ref)];
-
-	while (entry && entry->ref != ref)
-		entry = entry->next;
-	return entry;
+	return &cache->buckets[page & cache->bucket_mask];
 }
 
 void node_cache_read_begin(struct node_cache *cache)
 {
 	pthread_rwlock_rdlock(&cache->lock);
-	/* Of searches at the same time one may go uncounted. */
-	atomic_store_explicit(
-		&cache->searches,
-		atomic_load_explicit(&cache->searches, memory_order_relaxed) +
-			1,
-		memory_order_relaxed);
 }
 
 void node_cache_read_end(struct node_cache *cache)
@@ -156,15 +147,16 @@ static void note(_Atomic uint64_t *word, uint64_t value)
 const struct node *node_cache_find(const struct node_cache *cache, node_ref ref,
 				   uint64_t version)
 {
-	struct node_cache_entry *entry = find_entry(cache, ref);
+	struct node_cache_entry *entry = *bucket_of(cache, node_ref_page(ref));
 
+	while (entry && entry->ref != ref)
+		entry = entry->next;
 	if (!entry || !is_unambiguous(entry, version))
 		return NULL;
 	for (size_t line = 0; line < RTREE_FILTER_SIZE; line += 64)
 		__builtin_prefetch(entry->bytes + line);
 	note(&entry->version, version);
-	note(&entry->used,
-	     atomic_load_explicit(&cache->searches, memory_order_relaxed));
+	note(&entry->used, cache->time);
 	return (const struct node *)(const void *)entry->bytes;
 }
 
@@ -244,7 +236,7 @@ static void queue_put(struct node_cache *cache, struct node_cache_entry *entry)
 {
 	struct queue *queue = entry->is_leaf ? &cache->leaves : &cache->inner;
 
-	entry->since = cache->searches;
+	entry->queued_used = entry->used;
 	entry->queued = NULL;
 	*queue->end = entry;
 	queue->end = &entry->queued;
@@ -260,28 +252,49 @@ static struct node_cache_entry *queue_take(struct queue *queue)
 	return entry;
 }
 
-/* Whoever else READ it at the same time may have kept it already.  One that was
- * ambiguous is replaced. */
+/* What is kept of this kind of node in this page. */
+static struct node_cache_entry *find_page(const struct node_cache *cache,
+					  uint32_t page, bool is_leaf)
+{
+	struct node_cache_entry *entry = *bucket_of(cache, page);
+
+	while (entry &&
+	       (node_ref_page(entry->ref) != page || entry->is_leaf != is_leaf))
+		entry = entry->next;
+	return entry;
+}
+
+/* Takes the place of a node that was in the page before, or of the same one:
+ * whoever else READ it at the same time may have kept it already, or it was
+ * ambiguous. */
+static void replace(struct node_cache_entry *old,
+		    const struct node_cache_entry *entry, uint64_t version)
+{
+	if (version < old->version)
+		return;
+	old->ref = entry->ref;
+	old->version = version;
+	memcpy(old->bytes, entry->bytes, entry->size);
+}
+
 static void keep_entry(struct node_cache *cache, struct node_cache_entry *entry,
 		       uint64_t version)
 {
-	struct node_cache_entry *old = find_entry(cache, entry->ref);
+	struct node_cache_entry *old =
+		find_page(cache, node_ref_page(entry->ref), entry->is_leaf);
 
-	if (old && old->size == entry->size) {
-		memcpy(old->bytes, entry->bytes, entry->size);
-		if (version > old->version)
-			old->version = version;
-	}
+	if (old)
+		replace(old, entry, version);
 	if (old || !make_room(cache, entry_size(entry->size))) {
 		free(entry);
 		return;
 	}
 	struct node_cache_entry **bucket =
-		&cache->buckets[bucket_of(cache, entry->ref)];
+		bucket_of(cache, node_ref_page(entry->ref));
 	entry->next = *bucket;
 	*bucket = entry;
 	entry->version = version;
-	entry->used = cache->searches;
+	entry->used = cache->time - 1; /* not found yet */
 	cache->size += entry_size(entry->size);
 	queue_put(cache, entry);
 }
@@ -291,22 +304,23 @@ static void keep_entry(struct node_cache *cache, struct node_cache_entry *entry,
 static void drop_entry(struct node_cache *cache, struct node_cache_entry *entry)
 {
 	struct node_cache_entry **at =
-		&cache->buckets[bucket_of(cache, entry->ref)];
+		bucket_of(cache, node_ref_page(entry->ref));
 
 	while (*at != entry)
 		at = &(*at)->next;
 	*at = entry->next;
 	cache->size -= entry_size(entry->size);
+	cache->time++;
 	free(entry);
 }
 
-/* Searches since the first of a queue was used, once those that were used after
+/* How long ago the first of a queue was used, once those that were used after
  * they were queued have been queued again. */
 static uint64_t age_of_first(struct node_cache *cache, struct queue *queue)
 {
-	while (queue->first && queue->first->used > queue->first->since)
+	while (queue->first && queue->first->used != queue->first->queued_used)
 		queue_put(cache, queue_take(queue));
-	return queue->first ? cache->searches - queue->first->used : 0;
+	return queue->first ? cache->time - queue->first->used : 0;
 }
 
 static bool make_room(struct node_cache *cache, uint64_t size)
@@ -382,9 +396,10 @@ static struct node_cache *create(const char *address, uint64_t identity,
 		return NULL;
 	}
 	cache->identity = identity;
+	cache->time = 1;
 	cache->size_max = size;
 	cache->size = count * sizeof(cache->buckets[0]);
-	cache->hash_shift = 64 - (unsigned)__builtin_ctzll(count);
+	cache->bucket_mask = count - 1;
 	cache->inner.end = &cache->inner.first;
 	cache->leaves.end = &cache->leaves.first;
 	cache->next = caches;

@@ -23,7 +23,8 @@
  * The connections of a process to the same server share a cache.  It takes up
  * to the size that was asked for and then drops what was not used for the
  * longest time; a leaf's filter goes sixteen times as soon as an inner node.
- * Nodes that newer versions lack are used no more, and go the same way.
+ * Nodes that newer versions lack are used no more, and go the same way, or as
+ * soon as another is kept that has come into the same page.
  *
  * Births are kept in 32 bits, so a ref alone doesn't tell two nodes apart that
  * were born 2^32 versions from each other in the same page.  A kept node knows

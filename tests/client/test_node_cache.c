@@ -148,6 +148,24 @@ START_TEST(an_ambiguous_node_is_replaced)
 }
 END_TEST
 
+/* However often a page is used again, it takes the room of one node. */
+START_TEST(what_came_into_the_same_page_takes_its_place)
+{
+	struct node node = make_node(3, 4, 0), later = make_node(3, 6, 0);
+
+	keep(&node);
+	root.version = 7;
+	keep(&later);
+	ck_assert_ptr_null(find(ref_of(&node), 5));
+	ck_assert_ptr_nonnull(find(ref_of(&later), 7));
+	/* Who was slow to READ an older version doesn't turn it back. */
+	root.version = 5;
+	keep(&node);
+	ck_assert_ptr_null(find(ref_of(&node), 5));
+	ck_assert_ptr_nonnull(find(ref_of(&later), 7));
+}
+END_TEST
+
 static unsigned count_found(uint32_t first, uint32_t count, int level)
 {
 	unsigned found = 0;
@@ -227,6 +245,7 @@ Suite *test_suite(const char **why)
 		a_ref_that_may_mean_another_node_is_not_found,
 		an_old_node_that_was_seen_lately_is_found,
 		an_ambiguous_node_is_replaced,
+		what_came_into_the_same_page_takes_its_place,
 		it_keeps_to_its_size,
 		what_was_used_least_lately_goes_first,
 		inner_nodes_stay_while_filters_come_and_go,
