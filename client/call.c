@@ -24,6 +24,8 @@ enum {
 	SLOW_FACTOR = 60,
 };
 
+static int read_and_wait(struct catfish *c, const struct fabric_read *reads,
+			 size_t count);
 static bool is_slow(enum wire_operation operation);
 static int await_room(struct catfish *c, uint32_t size);
 static int64_t await_message(struct catfish *c);
@@ -159,6 +161,16 @@ void client_drain(struct catfish *c)
 int client_read(struct catfish *c, const struct fabric_read *reads,
 		size_t count)
 {
+	int error = fabric_read_now(c->link, reads, count);
+
+	if (error == ERR_UNSUPPORTED)
+		error = read_and_wait(c, reads, count);
+	return error ? client_lose(c, error) : 0;
+}
+
+static int read_and_wait(struct catfish *c, const struct fabric_read *reads,
+			 size_t count)
+{
 	struct client_wait wait = {.timeout_ns = c->timeout_ns};
 	unsigned done = 0;
 
@@ -173,7 +185,7 @@ int client_read(struct catfish *c, const struct fabric_read *reads,
 		else if (!done)
 			error = wait_more(c, &wait);
 	}
-	return error ? client_lose(c, error) : 0;
+	return error;
 }
 
 /* Whether it may wait its turn behind something long: a write behind an import,

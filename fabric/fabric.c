@@ -218,10 +218,13 @@ bool fabric_is_one_sided(const struct fabric_link *link)
 	return link->one_sided;
 }
 
-static int check_list_size(const struct fabric_read *reads, size_t count)
+static int check_list(const struct fabric_read *reads, size_t count)
 {
 	uint64_t size = 0;
 
+	if (count > FABRIC_READS_MAX)
+		return err_set(ERR_USAGE, "%zu READs in one list, %d at most",
+			       count, FABRIC_READS_MAX);
 	for (size_t i = 0; i < count; i++)
 		size += reads[i].size;
 	if (size <= FABRIC_READ_LIST_SIZE_MAX)
@@ -233,11 +236,18 @@ static int check_list_size(const struct fabric_read *reads, size_t count)
 int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
 		size_t count, uint64_t cookie)
 {
-	if (count > FABRIC_READS_MAX)
-		return err_set(ERR_USAGE, "%zu READs in one list, %d at most",
-			       count, FABRIC_READS_MAX);
-	int error = check_list_size(reads, count);
+	int error = check_list(reads, count);
+
 	return error ? error : link->ops->read(link, reads, count, cookie);
+}
+
+int fabric_read_now(struct fabric_link *link, const struct fabric_read *reads,
+		    size_t count)
+{
+	if (!link->ops->read_now)
+		return ERR_UNSUPPORTED;
+	int error = check_list(reads, count);
+	return error ? error : link->ops->read_now(link, reads, count);
 }
 
 const void *fabric_map(const struct fabric_link *link, uint64_t *size)

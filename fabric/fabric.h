@@ -198,6 +198,11 @@ bool fabric_is_one_sided(const struct fabric_link *link);
 int fabric_read(struct fabric_link *link, const struct fabric_read *reads,
 		size_t count, uint64_t cookie);
 
+/* The same where READs are copies, which are done on return: no event comes of
+ * them.  ERR_UNSUPPORTED, without a text, on other fabrics. */
+int fabric_read_now(struct fabric_link *link, const struct fabric_read *reads,
+		    size_t count);
+
 /* The region mapped into this process, or NULL where the fabric can't.  It
  * stays until the link is closed. */
 const void *fabric_map(const struct fabric_link *link, uint64_t *size);

@@ -58,6 +58,9 @@ struct fabric_ops {
 			      const void *bytes, uint32_t size);
 	/* NULL: each WRITE is posted as it is made. */
 	int (*flush)(struct fabric_link *link);
+	/* NULL: READs take their time. */
+	int (*read_now)(struct fabric_link *link,
+			const struct fabric_read *reads, size_t count);
 	int (*read)(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie);
 	const void *(*map)(const struct fabric_link *link, uint64_t *size);

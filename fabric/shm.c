@@ -380,6 +380,7 @@ const struct fabric_ops fabric_shm_ops = {
 	.connect = shm_connect,
 	.write = fabric_shm_write,
 	.write_silently = fabric_shm_write_silently,
+	.read_now = fabric_shm_read_now,
 	.read = fabric_shm_read,
 	.map = fabric_shm_map,
 	.server_has_left = fabric_shm_server_has_left,

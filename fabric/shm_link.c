@@ -114,16 +114,14 @@ static void copy_out(const struct shm_link *shm, const struct fabric_read *read)
 #endif
 }
 
-int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
-		    size_t count, uint64_t cookie)
+int fabric_shm_read_now(struct fabric_link *link,
+			const struct fabric_read *reads, size_t count)
 {
 	struct shm_link *shm = shm_link_of(link);
 	struct fabric_counters *counters = &link->counters;
 
 	if (!shm->region)
 		return not_one_sided(shm);
-	if (shm->reads_posted - shm->reads_told == FABRIC_READ_LISTS_MAX)
-		return ERR_AGAIN;
 	int error = fabric_check_reads(reads, count, shm->region_size);
 	if (error)
 		return error;
@@ -135,8 +133,20 @@ int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 		return err_set(ERR_CONNECTION, "the server has ended");
 	counters->reads += count;
 	counters->read_lists++;
-	shm->cookies[shm->reads_posted++ & READ_LISTS_MASK] = cookie;
 	return 0;
+}
+
+int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
+		    size_t count, uint64_t cookie)
+{
+	struct shm_link *shm = shm_link_of(link);
+
+	if (shm->reads_posted - shm->reads_told == FABRIC_READ_LISTS_MAX)
+		return ERR_AGAIN;
+	int error = fabric_shm_read_now(link, reads, count);
+	if (!error)
+		shm->cookies[shm->reads_posted++ & READ_LISTS_MASK] = cookie;
+	return error;
 }
 
 bool fabric_shm_server_has_left(const struct fabric_link *link)

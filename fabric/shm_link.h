@@ -61,6 +61,8 @@ int fabric_shm_write(struct fabric_link *link, uint32_t offset,
 		     const void *bytes, uint32_t size, uint32_t immediate);
 int fabric_shm_write_silently(struct fabric_link *link, uint32_t offset,
 			      const void *bytes, uint32_t size);
+int fabric_shm_read_now(struct fabric_link *link,
+			const struct fabric_read *reads, size_t count);
 int fabric_shm_read(struct fabric_link *link, const struct fabric_read *reads,
 		    size_t count, uint64_t cookie);
 const void *fabric_shm_map(const struct fabric_link *link, uint64_t *size);

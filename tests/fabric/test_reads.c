@@ -129,6 +129,26 @@ START_TEST(too_many_reads_are_refused)
 }
 END_TEST
 
+/* Of fabrics that are no copies it says so, and READs nothing. */
+START_TEST(what_is_read_now_is_there_without_an_event)
+{
+	uint8_t bytes[64] = {0}, untouched[64] = {0};
+	const struct fabric_read read = {64, bytes, sizeof(bytes)};
+	const struct fabric_read beyond = {TEST_REGION_SIZE, bytes, 1};
+	struct fabric_event event;
+	bool is_copy = strcmp(FABRIC, "shm") == 0;
+
+	ck_assert_int_eq(fabric_read_now(client, &read, 1),
+			 is_copy ? 0 : ERR_UNSUPPORTED);
+	ck_assert_mem_eq(bytes, is_copy ? place.memory + 64 : untouched,
+			 sizeof(bytes));
+	ck_assert_uint_eq(fabric_link_counters(client)->read_lists, is_copy);
+	ck_assert_int_eq(fabric_poll(client, &event, 1), 0);
+	ck_assert_int_eq(fabric_read_now(client, &beyond, 1),
+			 is_copy ? ERR_USAGE : ERR_UNSUPPORTED);
+}
+END_TEST
+
 START_TEST(reads_and_writes_are_polled_together)
 {
 	struct fabric_event event;
@@ -237,6 +257,7 @@ Suite *test_suite(const char **why)
 	tcase_add_test(reads, a_read_beyond_the_region_is_refused);
 	tcase_add_test(reads, too_many_reads_are_refused);
 	tcase_add_test(reads, a_list_may_have_so_many_bytes_and_no_more);
+	tcase_add_test(reads, what_is_read_now_is_there_without_an_event);
 	tcase_add_test(reads, reads_and_writes_are_polled_together);
 	tcase_add_test(reads, a_ring_counts_the_lists_that_are_done);
 	tcase_add_test(reads, only_the_client_can_read);
