@@ -20,7 +20,8 @@ void *inspector_run(void *argument)
 	struct server *server = argument;
 	struct job *jobs;
 
-	while ((jobs = job_queue_take_all(&server->inspections)))
+	while (job_queue_wait(&server->inspections)) {
+		jobs = job_queue_take(&server->inspections, UINT64_MAX);
 		while (jobs) {
 			struct job *job = jobs;
 
@@ -36,6 +37,7 @@ void *inspector_run(void *argument)
 			job_queue_done(&server->inspections, job);
 			worker_finish(job);
 		}
+	}
 	return NULL;
 }
 

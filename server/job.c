@@ -179,20 +179,57 @@ void job_queue_push(struct job_queue *queue, struct job *job)
 	queue->last = &job->next;
 	queue->length++;
 	queue->size += job_size(job);
-	pthread_cond_signal(&queue->filled);
 	pthread_mutex_unlock(&queue->lock);
 }
 
-struct job *job_queue_take_all(struct job_queue *queue)
+void job_queue_wake(struct job_queue *queue)
+{
+	pthread_mutex_lock(&queue->lock);
+	if (queue->first)
+		pthread_cond_signal(&queue->filled);
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool job_queue_wait(struct job_queue *queue)
 {
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->first && !queue->closed)
 		pthread_cond_wait(&queue->filled, &queue->lock);
+	bool has_jobs = queue->first;
+	pthread_mutex_unlock(&queue->lock);
+	return has_jobs;
+}
+
+struct job *job_queue_take(struct job_queue *queue, uint64_t writes_max)
+{
+	pthread_mutex_lock(&queue->lock);
 	struct job *jobs = queue->first;
-	queue->first = NULL;
-	queue->last = &queue->first;
+	struct job **end = &jobs;
+	uint64_t writes = 0;
+	while (*end && writes + (*end)->count <= writes_max) {
+		writes += (*end)->count;
+		end = &(*end)->next;
+	}
+	queue->first = *end;
+	if (!queue->first)
+		queue->last = &queue->first;
+	*end = NULL;
 	pthread_mutex_unlock(&queue->lock);
 	return jobs;
+}
+
+void job_queue_put_back(struct job_queue *queue, struct job *jobs)
+{
+	struct job **end = &jobs;
+
+	while (*end)
+		end = &(*end)->next;
+	pthread_mutex_lock(&queue->lock);
+	*end = queue->first;
+	if (!queue->first)
+		queue->last = end;
+	queue->first = jobs;
+	pthread_mutex_unlock(&queue->lock);
 }
 
 void job_queue_note_time(struct job_queue *queue, uint64_t time_ns,

@@ -44,6 +44,7 @@ struct job {
 	struct session *session;
 	uint64_t number; /* 0: it doesn't */
 	uint64_t oldest;
+	bool is_judged; /* by the session, and found to be: */
 	bool is_repeated;
 
 	/* The request: 'count' writes, or an import. */
@@ -115,11 +116,21 @@ void job_queue_fini(struct job_queue *queue);
 int job_queue_check_room(const struct job_queue *queue, const struct job *job,
 			 uint32_t *retry_us);
 
+/* Adds a job; who waits sleeps on until the queue is woken. */
 void job_queue_push(struct job_queue *queue, struct job *job);
 
-/* Takes all that has gathered, in order; waits for the first.  NULL when the
- * queue is closed and empty. */
-struct job *job_queue_take_all(struct job_queue *queue);
+/* Wakes who waits, if there are jobs. */
+void job_queue_wake(struct job_queue *queue);
+
+/* Waits until there are jobs.  False when the queue is closed and empty. */
+bool job_queue_wait(struct job_queue *queue);
+
+/* Takes jobs from its head, in order, that together have at most so many
+ * writes. NULL when there are none. */
+struct job *job_queue_take(struct job_queue *queue, uint64_t writes_max);
+
+/* Puts a list of jobs that was taken back to the head. */
+void job_queue_put_back(struct job_queue *queue, struct job *jobs);
 
 /* One that was taken is finished, and is still the caller's. */
 void job_queue_done(struct job_queue *queue, const struct job *job);

@@ -280,6 +280,10 @@ static void hand_over(struct connection *c, struct job *job)
 	c->jobs_size += job_size(job);
 	c->inspecting = !job_is_write(job);
 	job_queue_push(queue_of(c->server, job), job);
+	if (job_is_write(job))
+		worker_gathered_write(c->worker);
+	else
+		job_queue_wake(&c->server->inspections);
 }
 
 static int inspect(struct connection *c, const struct wire_header *header)

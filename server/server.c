@@ -65,6 +65,7 @@ static int init(struct server *server)
 	server->load_budget.region_size = server->region.size;
 	job_queue_init(&server->writes, WRITES_SIZE_MAX);
 	job_queue_init(&server->inspections, INSPECTIONS_SIZE_MAX);
+	pthread_mutex_init(&server->writing, NULL);
 	session_table_init(&server->sessions);
 	server->base = event_base_new();
 	if (!server->base)
@@ -124,6 +125,7 @@ void server_stop(struct server *server)
 	heartbeat_stop(server->heartbeat);
 	job_queue_fini(&server->writes);
 	job_queue_fini(&server->inspections);
+	pthread_mutex_destroy(&server->writing);
 	session_table_fini(&server->sessions);
 }
 

@@ -8,7 +8,8 @@
  *			region; see server.c and listener.c
  *	workers		one event loop each, with the connections that were
  *			given to it; search, and answer; see worker.c
- *	writer		applies the writes of all; see writer.c
+ *	writer		applies the writes of all that workers leave to it; see
+ *			writer.c
  *	inspector	looks at the whole tree when asked to; see inspector.c
  *
  * Thread-safety: what is not atomic is set before the threads start and never
@@ -87,6 +88,7 @@ struct server {
 	pthread_t writer, inspector;
 	bool has_writer, has_inspector;
 	struct job_queue writes, inspections;
+	pthread_mutex_t writing; /* held by who applies writes */
 	struct load_budget load_budget;
 	struct session_table sessions;
 

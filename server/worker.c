@@ -21,6 +21,7 @@
 #include "server/connection.h"
 #include "server/heartbeat.h"
 #include "server/server.h"
+#include "server/writer.h"
 
 LIST_HEAD(connection_list, connection);
 STAILQ_HEAD(turn_queue, connection);
@@ -54,6 +55,7 @@ struct worker {
 	struct connection_list connections;
 	struct turn_queue turns;
 	unsigned rounds;	 /* in which connections had nothing */
+	bool has_gathered;	 /* writes, in these turns */
 	uint64_t drain_until_ns; /* 0: not draining */
 
 	_Atomic unsigned connection_count; /* given to it */
@@ -65,6 +67,9 @@ struct worker {
 
 /* How often connections are looked at without an event. */
 static const struct timeval TICK = {.tv_usec = 250000};
+
+/* The worker whose thread this is, if it is one's. */
+static _Thread_local struct worker *this_worker;
 
 /* Rounds of looking at connections that had nothing, before all else is looked
  * at and whoever else wants this processor, maybe the client, may have it. */
@@ -84,6 +89,8 @@ static void on_tick(evutil_socket_t fd, short what, void *worker);
 static void on_connection(evutil_socket_t fd, short what, void *connection);
 static void send_beat(struct worker *worker, struct connection *c);
 static bool take_turns(struct worker *worker);
+static void write_gathered(struct worker *worker);
+static void take_back(struct job *job);
 static void settle(struct connection *c, enum connection_state state);
 static void end(struct connection *c);
 static void remove_closed(struct connection *c);
@@ -177,6 +184,10 @@ void worker_finish(struct job *job)
 {
 	struct mailbox *mailbox = &job->connection->worker->mailbox;
 
+	if (job->connection->worker == this_worker) {
+		take_back(job);
+		return;
+	}
 	/* From here on the job is the worker's.  It may even have ended before
 	 * it is woken; the mailbox stays until this thread has ended too. */
 	pthread_mutex_lock(&mailbox->lock);
@@ -249,6 +260,11 @@ unsigned worker_waiting(const struct worker *worker)
 	return worker->turn_count;
 }
 
+void worker_gathered_write(struct worker *worker)
+{
+	worker->has_gathered = true;
+}
+
 void worker_count_request(struct worker *worker, enum wire_operation operation)
 {
 	atomic_fetch_add_explicit(&worker->requests[operation], 1,
@@ -318,11 +334,13 @@ static void *run(void *argument)
 {
 	struct worker *worker = argument;
 
+	this_worker = worker;
 	while (!worker->drain_until_ns || !LIST_EMPTY(&worker->connections)) {
 		look_at_events(worker);
 		uint64_t began = clock_now_ns();
 		worker->busy_since_ns = began;
 		bool worked = take_turns(worker);
+		write_gathered(worker);
 		worker->busy_since_ns = 0;
 		/* To look in vain is no work. */
 		if (worked)
@@ -384,6 +402,18 @@ static bool take_turns(struct worker *worker)
 		settle(c, state);
 	}
 	return worked;
+}
+
+/* Has the writes that came in these turns applied: here, which spares them two
+ * changes of threads, unless more than one client waits for this thread. */
+static void write_gathered(struct worker *worker)
+{
+	if (!worker->has_gathered)
+		return;
+	worker->has_gathered = false;
+	if (worker->turn_count <= 1)
+		writer_try(worker->server);
+	job_queue_wake(&worker->server->writes);
 }
 
 /* Has the connection's event wait for what its link waits for. */

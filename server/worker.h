@@ -53,4 +53,8 @@ unsigned workers_queued(const struct server *server);
 unsigned worker_waiting(const struct worker *worker);
 void worker_count_request(struct worker *worker, enum wire_operation operation);
 
+/* For the same: there is a write in the server's queue that somebody has to be
+ * told of, once all connections had their turns. */
+void worker_gathered_write(struct worker *worker);
+
 #endif

@@ -19,6 +19,9 @@ enum {
 	/* Entries in one batch, if it isn't one request: a few milliseconds
 	 * that the first of them waits for the last. */
 	BATCH_WRITES_MAX = 8192,
+	/* And in what a worker applies itself: its other clients wait for no
+	 * more than the searches of one turn. */
+	TRY_WRITES_MAX = 64,
 };
 
 /* How long an import waits for pages that answers hold. */
@@ -30,7 +33,13 @@ struct run {
 	struct job *end;
 };
 
-static struct job *write_some(struct server *server, struct job *jobs);
+/* Does something about the head of a list of jobs, and returns the rest. */
+typedef struct job *writing(struct server *server, struct job *jobs);
+
+static writing write_some, try_some;
+static void write_gathered(struct server *server, uint64_t writes_max,
+			   writing *write);
+static int write_run(struct server *server, struct run *run);
 static int apply_run(struct rtree_batch *batch, struct run *run);
 static void answer_run(struct server *server, struct run *run,
 		       uint64_t version);
@@ -44,20 +53,47 @@ static struct job *finish(struct server *server, struct job *job);
 void *writer_run(void *argument)
 {
 	struct server *server = argument;
-	struct job *jobs;
 
-	while ((jobs = job_queue_take_all(&server->writes))) {
-		uint64_t began = clock_now_ns();
-		unsigned count = 0;
-
-		for (struct job *job = jobs; job; job = job->next, count++)
-			session_judge(job);
-		while (jobs)
-			jobs = write_some(server, jobs);
-		job_queue_note_time(&server->writes, clock_now_ns() - began,
-				    count);
+	while (job_queue_wait(&server->writes)) {
+		pthread_mutex_lock(&server->writing);
+		write_gathered(server, UINT64_MAX, write_some);
+		pthread_mutex_unlock(&server->writing);
 	}
 	return NULL;
+}
+
+void writer_try(struct server *server)
+{
+	/* With that fault, answers must be another thread's to send. */
+	if (!GUARD("acknowledge-last", true) ||
+	    pthread_mutex_trylock(&server->writing))
+		return;
+	write_gathered(server, TRY_WRITES_MAX, try_some);
+	pthread_mutex_unlock(&server->writing);
+}
+
+/* Once: the session remembers it. */
+static void judge(struct job *job)
+{
+	if (!job->is_judged)
+		session_judge(job);
+	job->is_judged = true;
+}
+
+/* Jobs are taken by who holds the lock, so that they are applied in the order
+ * in which they came. */
+static void write_gathered(struct server *server, uint64_t writes_max,
+			   writing *write)
+{
+	uint64_t began = clock_now_ns();
+	unsigned count = 0;
+	struct job *jobs = job_queue_take(&server->writes, writes_max);
+
+	for (struct job *job = jobs; job; job = job->next, count++)
+		judge(job);
+	while (jobs)
+		jobs = write(server, jobs);
+	job_queue_note_time(&server->writes, clock_now_ns() - began, count);
 }
 
 static bool is_import(const struct job *job)
@@ -71,40 +107,62 @@ static struct job *fail_job(struct server *server, struct job *job, int error)
 	return finish(server, job);
 }
 
-/* Writes one batch from the head of a list of jobs, answers them, and returns
- * the rest of the list. */
+/* Writes what is at the head of the list: one batch, or what can't be in one
+ * with others. */
 static struct job *write_some(struct server *server, struct job *jobs)
 {
 	struct run run = {.first = jobs};
-	struct rtree_batch *batch;
-	uint64_t version;
 
 	if (is_import(jobs))
 		return import(server, jobs);
+	int error = write_run(server, &run);
+	if (error == ERR_AGAIN)
+		return write_alone(server, jobs);
+	return error ? fail_job(server, jobs, error) : run.end;
+}
+
+/* Writes one batch, or leaves all to a thread that may take its time. */
+static struct job *try_some(struct server *server, struct job *jobs)
+{
+	struct run run = {.first = jobs};
+
+	if (!is_import(jobs) && !write_run(server, &run))
+		return run.end;
+	job_queue_put_back(&server->writes, jobs);
+	return NULL;
+}
+
+/* Writes jobs from the run's first on in one batch, and answers them; they end
+ * where there must be another one.  ERR_AGAIN when there is no room for any. */
+static int write_run(struct server *server, struct run *run)
+{
+	struct rtree_batch *batch;
+	uint64_t version;
+
 	for (;;) {
 		int error = rtree_batch_begin(server->tree, &batch);
 		if (error)
-			return fail_job(server, jobs, error);
-		error = apply_run(batch, &run);
+			return error;
+		error = apply_run(batch, run);
 		if (!error)
 			break;
-		/* The job at run.end wants pages that are not there yet.
+		/* The job at run->end wants pages that are not there yet.
 		 * Whatever it did is undone with the batch, so make the batch
 		 * again up to there. */
 		rtree_batch_abort(batch);
-		if (run.end == run.first)
-			return write_alone(server, jobs);
+		if (run->end == run->first)
+			return ERR_AGAIN;
 	}
 	/* What a test build does to see that it is noticed. */
 	bool early = !GUARD("acknowledge-last", true);
 	if (early) {
-		answer_run(server, &run, server_root(server).version + 1);
+		answer_run(server, run, server_root(server).version + 1);
 		GUARD_PAUSE("acknowledge");
 	}
 	rtree_batch_commit(batch, &version);
 	if (!early)
-		answer_run(server, &run, version);
-	return run.end;
+		answer_run(server, run, version);
+	return 0;
 }
 
 static void start_over(struct job *job)

@@ -2,20 +2,30 @@
 #ifndef SERVER_WRITER_H
 #define SERVER_WRITER_H
 
-/* The writer: one thread that applies the writes of all connections.
+/* Writing: applying the writes of all connections, which is done by one thread
+ * at a time, the holder of the server's lock 'writing'.  Mostly that is the
+ * worker to which they came, between two rounds of turns.  What it leaves, as
+ * it has clients that wait, or since pages have to come back, or for its size,
+ * is for the writer, a thread of its own.
  *
- * It takes all that has gathered, applies it in order as one batch, publishes
- * one version, and only then answers.  Each request becomes visible at once:
- * when retired pages must come back before it can be finished, the batch is
- * made again without it, and it goes into the next one, whole.  Only a request
- * that finds no room in a batch of its own, with all pages back that no answer
- * holds, is split, into as few versions as the free pages allow; an import
- * never is.
+ * Whoever it is takes what has gathered, applies it in order as one batch,
+ * publishes one version, and only then answers.  Each request becomes visible
+ * at once: when retired pages must come back before it can be finished, the
+ * batch is made again without it, and it goes into the next one, whole.  Only a
+ * request that finds no room in a batch of its own, with all pages back that no
+ * answer holds, is split, into as few versions as the free pages allow; an
+ * import never is.
  *
- * Thread-safety: writer_run() is a thread of its own; others hand it jobs by
- * the server's queue 'writes'. */
+ * Thread-safety: writer_run() is a thread of its own; jobs come by the server's
+ * queue 'writes'. */
+
+struct server;
 
 /* Works until the queue is closed and empty; 'server' is a struct server. */
 void *writer_run(void *server);
+
+/* Applies the first few writes of the queue, unless another thread is at it or
+ * they would have to wait; these stay in the queue.  For workers. */
+void writer_try(struct server *server);
 
 #endif
