@@ -456,7 +456,7 @@ CATFISH_API int catfish_begin_update(struct catfish *server,
 				     const struct catfish_call *call,
 				     uint64_t *request);
 
-/* Has nothing called for a request any more.  What it asks may be done all the
+/* Nothing is called for a request any more.  What it asks may be done all the
  * same.  CATFISH_ERROR_USAGE when it is completed, or was cancelled, already.
  */
 CATFISH_API int catfish_cancel(struct catfish *server, uint64_t request);
@@ -576,13 +576,14 @@ struct catfish_statistics {
 	struct catfish_level levels[CATFISH_LEVELS]; /* leaves first */
 };
 
-/* Has the server look at every node of one version. */
+/* Tells the shape of the tree; the server looks at every node of one version.
+ */
 CATFISH_API int catfish_statistics(struct catfish *server,
 				   struct catfish_statistics *statistics);
 
-/* Has the server verify every invariant of its tree; '*nodes' is how many it
- * looked at.  CATFISH_ERROR_DAMAGED with the first that is broken.  'nodes' and
- * 'version' may be NULL. */
+/* Asks the server to verify every invariant of its tree; '*nodes' is how many
+ * it looked at.  CATFISH_ERROR_DAMAGED with the first that is broken.  'nodes'
+ * and 'version' may be NULL. */
 CATFISH_API int catfish_check(struct catfish *server, uint64_t *nodes,
 			      uint64_t *version);
 

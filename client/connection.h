@@ -94,8 +94,8 @@ struct catfish {
 	uint64_t loaded; /* items, since then */
 };
 
-/* Checks that 'c' can be used at all, and has no requests outstanding, and has
- * a lost link back; the second checks only the first. */
+/* Begins a call: checks that 'c' can be used and has no requests outstanding,
+ * and restores a lost link. */
 int client_begin_after_requests(struct catfish *c);
 static inline int client_begin(struct catfish *c)
 {
@@ -103,18 +103,22 @@ static inline int client_begin(struct catfish *c)
 		       ? 0
 		       : client_begin_after_requests(c);
 }
+
+/* Begins one that goes with requests outstanding and without a link: checks
+ * that 'c' can be used. */
 int client_begin_request(const struct catfish *c);
 
-/* Those of catfish_outstanding(), and the end of the connection for them. */
+/* What catfish_outstanding() counts; and frees their table. */
 size_t client_requests_outstanding(const struct catfish *c);
 void client_requests_destroy(struct catfish *c);
 
-/* Says that the connection can't go on, for 'error', which it returns: with
- * this link after ERR_CONNECTION, at all after others; the second, at all. */
+/* Ends the link after ERR_CONNECTION, so that another can be made, and the
+ * connection for good after other errors; the second, for good after any.  Both
+ * return 'error'. */
 int client_break(struct catfish *c, int error);
 int client_end(struct catfish *c, int error);
 
-/* Has a new connection's link, and what the server says of itself. */
+/* Opens a new connection's link, and asks the server what it serves. */
 int client_open(struct catfish *c, uint64_t timeout_ns);
 
 /* Connects once more to the same server, in the same session if that is still

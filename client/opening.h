@@ -28,7 +28,8 @@ int client_opening_fd(const struct client_opening *opening);
  * it goes on. */
 int client_opening_end(struct client_opening *opening, struct catfish **next);
 
-/* Has it come to nothing, whenever it ends; NULL is fine.  Doesn't wait. */
+/* Gives it up: what it makes is closed at its end, which isn't waited for. NULL
+ * is fine. */
 void client_opening_abandon(struct client_opening *opening);
 
 #endif

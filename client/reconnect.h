@@ -40,7 +40,7 @@ struct client_retry {
  * it waits for that.  Otherwise '*error' says what became of it. */
 bool client_retry(struct catfish *c, struct client_retry *retry, int *error);
 
-/* Has a lost connection back, or fails; waits no longer than the connection's
+/* Restores a lost connection, or fails; waits no longer than the connection's
  * options say. */
 int client_reconnect(struct catfish *c);
 

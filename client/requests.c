@@ -284,7 +284,7 @@ static int send_request(struct catfish *c, struct request *r)
 	return error ? client_lose(c, error) : 0;
 }
 
-/* Its size. */
+/* Writes the body of a request; returns its size. */
 static size_t put_body(const struct catfish *c, struct request *r, char *body)
 {
 	if (request_is_search(r)) {

@@ -36,7 +36,7 @@ struct fabric_ring;
 int fabric_ring_create(struct fabric_link *link, struct fabric_ring **ring);
 void fabric_ring_destroy(struct fabric_ring *ring);
 
-/* Has it keep when each message was announced. */
+/* From here on it keeps when each message was announced. */
 void fabric_ring_keep_times(struct fabric_ring *ring);
 
 /* When the message that was received last was announced to this end, on the

@@ -41,11 +41,11 @@ uint8_t fabric_verbs_read_depth(const struct verbs_domain *domain,
 /* What a peer may be silent for: what was asked for, or by default 3 s. */
 uint64_t fabric_verbs_silence_ns(uint64_t wanted_ns);
 
-/* Has the device of a connection to be give its peer up after a silence of
- * about that long. */
+/* Tells the device of a connection that is being made to give its peer up after
+ * a silence of about that long. */
 void fabric_verbs_set_patience(struct rdma_cm_id *id, uint64_t silence_ns);
 
-/* Sets of a connection that stands what rdma_cm leaves alone. */
+/* Sets what rdma_cm leaves alone, of a connection that stands. */
 int fabric_verbs_tune(struct verbs_link *link);
 
 /* Sends what is still to be sent, as long as the peer takes it, says goodbye

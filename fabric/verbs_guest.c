@@ -97,7 +97,7 @@ static void reject_version(struct rdma_cm_id *id)
 	rdma_destroy_id(id);
 }
 
-/* Who may try again. */
+/* Rejects a client that may try again. */
 static void turn_away(struct rdma_cm_id *id)
 {
 	rdma_reject(id, NULL, 0);

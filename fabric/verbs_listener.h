@@ -43,7 +43,7 @@ void fabric_verbs_listener_close(struct fabric_listener *listener);
 
 /* --- For guests --------------------------------------------------------- */
 
-/* Has the listener look at 'what' when there is something to read. */
+/* Adds a descriptor to the listener's epoll set, with 'what' to know it by. */
 int fabric_verbs_listener_watch(const struct verbs_listener *listener, int fd,
 				void *what);
 

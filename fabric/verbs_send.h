@@ -40,7 +40,7 @@ void fabric_verbs_describe_send(struct verbs_link *link, struct ibv_send_wr *wr,
 				uint32_t number, uint32_t size,
 				uint64_t offset);
 
-/* Has the completion of a send come. */
+/* Asks for the completion of a send. */
 void fabric_verbs_signal_send(struct verbs_link *link, struct ibv_send_wr *wr,
 			      uint32_t number);
 

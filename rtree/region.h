@@ -111,8 +111,8 @@ uint32_t region_take_page(struct region *region);
 /* Gives back a page that was never published. */
 void region_give_back_page(struct region *region, uint32_t page);
 
-/* Has the pages that were used so far on 2 MiB pages of the system, if that is
- * possible: after many were written at once. */
+/* Moves the pages that were used so far to 2 MiB pages of the system, if that
+ * is possible: after many were written at once. */
 void region_settle(const struct region *region);
 
 /* Shows the numbers of free and retired pages to other threads. */

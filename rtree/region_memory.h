@@ -25,8 +25,8 @@ int region_memory_init(struct region_memory *memory, uint64_t size,
 		       bool is_mappable);
 void region_memory_fini(struct region_memory *memory);
 
-/* Has the first 'size' bytes on 2 MiB pages where the system has them only for
- * whoever asks again: for a memfd, once it holds something. */
+/* Moves the first 'size' bytes to 2 MiB pages where the system gives these only
+ * to whoever asks again: for a memfd, once it holds something. */
 void region_memory_settle(const struct region_memory *memory, uint64_t size);
 
 #endif

@@ -101,8 +101,8 @@ static bool limit_reached(const struct search *search)
 	return search->limit && search->total == search->limit;
 }
 
-/* Has what is about to be handed out come from memory all at once, not one
- * after the other. */
+/* Asks memory for all that is about to be handed out at once, not one after the
+ * other. */
 static void prefetch_hits(const struct search *search)
 {
 	const struct node *leaf = search->leaf;

@@ -77,7 +77,7 @@ struct bench_lane {
 int bench_lane_init(struct bench_lane *lane, uint64_t outstanding);
 void bench_lane_fini(struct bench_lane *lane);
 
-/* Has the lane work for a turn, in a thread of its own. */
+/* Starts a lane's thread, which works for a turn. */
 int bench_lane_start(struct bench_lane *lane, struct bench_turn *turn);
 
 /* Waits for the end of its turn; the error that ended it early, if one did. */
