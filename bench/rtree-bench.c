@@ -13,54 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/parse.h"
 #include "base/program.h"
 #include "base/random.h"
-#include "bench/items.h"
 #include "bench/queries.h"
-#include "bench/serialise.h"
+#include "bench/rtree_bench.h"
 #include "rtree/kernel.h"
-#include "rtree/rtree.h"
-
-enum { NEAREST_COUNT = 10, GROUP = 32, SETS_MAX = 8 };
-
-/* Queries, and what they are called in the output. */
-struct query_set {
-	struct items queries;
-	const char *name;
-	int name_length;
-};
-
-struct bench {
-	struct items items;
-	struct rect *rects; /* that the items have now */
-	struct query_set sets[SETS_MAX];
-	int set_count;
-	const char *phases;
-	const char *save_items; /* to write them to, and no more */
-	const char *save_centred;
-	uint64_t batch;
-	uint64_t lease_ns;
-	uint64_t memory;
-	struct rtree_pack_options pack;
-
-	struct rtree *tree;
-	struct rtree_pin pin;
-	int64_t *ids; /* of one query's answer */
-	size_t ids_capacity;
-	size_t ids_count;
-
-	/* Of the phase. */
-	const struct items *queries;
-	uint64_t operations;
-	uint64_t hits;
-	uint64_t checksum;
-	uint64_t waits; /* for retired pages */
-};
 
 /* --- Queries ------------------------------------------------------------- */
 
@@ -103,407 +64,6 @@ static int make_queries(struct bench *b)
 	return 0;
 }
 
-/* --- Reading phases ------------------------------------------------------ */
-
-static int reserve_ids(struct bench *b, size_t more)
-{
-	if (b->ids_count + more <= b->ids_capacity)
-		return 0;
-	b->ids_capacity = 2 * (b->ids_count + more);
-	int64_t *ids = realloc(b->ids, b->ids_capacity * sizeof(*ids));
-	if (!ids)
-		return err_set(ERR_NO_MEMORY, "no memory for ids");
-	b->ids = ids;
-	return 0;
-}
-
-static int store_ids(void *context, const struct node *leaf, uint64_t hits)
-{
-	struct bench *b = context;
-	int error = reserve_ids(b, NODE_LANES);
-	if (error)
-		return error;
-	int64_t *to = b->ids + b->ids_count;
-	if (hits == ~UINT64_C(0)) {
-		memcpy(to, leaf->id, sizeof(leaf->id));
-		to += NODE_LANES;
-		hits = 0;
-	}
-	for (; hits; hits &= hits - 1)
-		*to++ = leaf->id[__builtin_ctzll(hits)];
-	b->ids_count = (size_t)(to - b->ids);
-	return 0;
-}
-
-/* Sums the ids that were stored for a query. */
-static void sum_ids(struct bench *b, size_t query)
-{
-	uint64_t sum = b->ids_count;
-
-	for (size_t i = 0; i < b->ids_count; i++)
-		sum += (uint64_t)b->ids[i];
-	b->checksum += sum * (query + 1);
-	b->hits += b->ids_count;
-	b->ids_count = 0;
-}
-
-/* Each search alone, or, where the processor can, the next one begun before
- * the last has ended. */
-static inline int search_each(struct bench *b, bool alone)
-{
-	for (size_t q = 0; q < b->queries->count; q++) {
-		int error = rtree_search(b->tree, &b->pin.root,
-					 &b->queries->items[q].rect,
-					 RELATION_INTERSECTS, store_ids, b);
-		if (error)
-			return error;
-		sum_ids(b, q);
-		if (alone)
-			serialise();
-	}
-	b->operations = b->queries->count;
-	return 0;
-}
-
-static int search(struct bench *b)
-{
-	return search_each(b, false);
-}
-
-static int search_dependent(struct bench *b)
-{
-	return search_each(b, true);
-}
-
-static int count(struct bench *b)
-{
-	for (size_t q = 0; q < b->queries->count; q++) {
-		uint64_t hits;
-		int error = rtree_count(b->tree, &b->pin.root,
-					&b->queries->items[q].rect,
-					RELATION_INTERSECTS, &hits);
-		if (error)
-			return error;
-		b->hits += hits;
-	}
-	b->operations = b->queries->count;
-	return 0;
-}
-
-/* The rectangles of the queries from 'base' on, as many as make a group;
- * returns how many. */
-static size_t take_group(const struct bench *b, size_t base,
-			 struct rect queries[GROUP])
-{
-	size_t size = b->queries->count - base;
-
-	size = size < GROUP ? size : GROUP;
-	for (size_t q = 0; q < size; q++)
-		queries[q] = b->queries->items[base + q].rect;
-	return size;
-}
-
-static int count_groups(struct bench *b)
-{
-	struct rect queries[GROUP];
-	uint64_t hits[GROUP];
-
-	for (size_t base = 0; base < b->queries->count; base += GROUP) {
-		size_t size = take_group(b, base, queries);
-		int error = rtree_count_group(b->tree, &b->pin.root, queries,
-					      size, RELATION_INTERSECTS, hits);
-		if (error)
-			return error;
-		for (size_t q = 0; q < size; q++)
-			b->hits += hits[q];
-	}
-	b->operations = b->queries->count;
-	return 0;
-}
-
-/* Ids of a group come leaf by leaf, of one query or another. */
-struct group {
-	struct bench *bench;
-	size_t base; /* the group's first query */
-	struct group_run {
-		size_t query;
-		size_t end; /* of its ids from this leaf */
-	} * runs;
-	size_t count;
-	size_t capacity;
-};
-
-static int store_group(void *context, size_t query, const struct node *leaf,
-		       uint64_t hits)
-{
-	struct group *g = context;
-
-	if (g->count == g->capacity) {
-		g->capacity = 2 * g->capacity + 64;
-		struct group_run *grown =
-			realloc(g->runs, g->capacity * sizeof(*grown));
-		if (!grown)
-			return err_set(ERR_NO_MEMORY, "no memory for ids");
-		g->runs = grown;
-	}
-	int error = store_ids(g->bench, leaf, hits);
-	g->runs[g->count++] =
-		(struct group_run){g->base + query, g->bench->ids_count};
-	return error;
-}
-
-static void sum_group(struct group *g)
-{
-	struct bench *b = g->bench;
-	size_t i = 0;
-
-	for (size_t run = 0; run < g->count; run++) {
-		size_t end = g->runs[run].end;
-		uint64_t sum = end - i;
-		for (; i < end; i++)
-			sum += (uint64_t)b->ids[i];
-		b->checksum += sum * (g->runs[run].query + 1);
-	}
-	b->hits += b->ids_count;
-	b->ids_count = g->count = 0;
-}
-
-static int search_groups(struct bench *b)
-{
-	struct group g = {.bench = b};
-	struct rect queries[GROUP];
-	int error = 0;
-
-	for (; !error && g.base < b->queries->count; g.base += GROUP) {
-		size_t size = take_group(b, g.base, queries);
-		error = rtree_search_group(b->tree, &b->pin.root, queries, size,
-					   RELATION_INTERSECTS, store_group,
-					   &g);
-		sum_group(&g);
-	}
-	free(g.runs);
-	b->operations = b->queries->count;
-	return error;
-}
-
-static int add_nearest(struct bench *b, size_t query, struct nearest *nearest)
-{
-	int error = reserve_ids(b, nearest->found_count);
-
-	for (size_t i = 0; !error && i < nearest->found_count; i++)
-		b->ids[b->ids_count++] = nearest->found[i].item.id;
-	nearest_end(nearest);
-	sum_ids(b, query);
-	return error;
-}
-
-static int nearest(struct bench *b)
-{
-	for (size_t q = 0; q < b->queries->count; q++) {
-		struct nearest nearest;
-		int error = rtree_nearest(b->tree, &b->pin.root,
-					  b->queries->items[q].rect.min,
-					  NEAREST_COUNT, &nearest);
-		if (!error)
-			error = add_nearest(b, q, &nearest);
-		if (error)
-			return error;
-	}
-	b->operations = b->queries->count;
-	return 0;
-}
-
-static int nearest_groups(struct bench *b)
-{
-	static struct nearest nearest[GROUP];
-	double points[GROUP][DIMENSIONS];
-	struct rect queries[GROUP];
-	int error = 0;
-
-	for (size_t base = 0; !error && base < b->queries->count;
-	     base += GROUP) {
-		size_t size = take_group(b, base, queries);
-		for (size_t q = 0; q < size; q++)
-			memcpy(points[q], queries[q].min, sizeof(points[q]));
-		error = rtree_nearest_group(b->tree, &b->pin.root,
-					    (const double(*)[DIMENSIONS])points,
-					    size, NEAREST_COUNT, nearest);
-		for (size_t q = 0; !error && q < size; q++)
-			error = add_nearest(b, base + q, &nearest[q]);
-	}
-	b->operations = b->queries->count;
-	return error;
-}
-
-/* --- Writing phases ------------------------------------------------------ */
-
-/* A fresh tree, with a one-sided reader so that the lease is in force. */
-static int fresh_tree(struct bench *b)
-{
-	const struct rtree_options options = {
-		.size = b->memory,
-		.lease_ns = b->lease_ns,
-	};
-
-	for (size_t i = 0; i < b->items.count; i++)
-		b->rects[i] = b->items.items[i].rect;
-	rtree_destroy(b->tree);
-	b->tree = NULL;
-	int error = rtree_create(&options, &b->tree);
-	if (!error && b->lease_ns)
-		rtree_reader_joined(b->tree);
-	return error;
-}
-
-static int bulk(struct bench *b)
-{
-	struct rtree_batch *batch;
-	uint64_t version;
-	int error = rtree_batch_begin(b->tree, &batch);
-	if (error)
-		return error;
-	error = rtree_replace(batch, b->items.items, b->items.count, &b->pack);
-	if (error) {
-		rtree_batch_abort(batch);
-		return error;
-	}
-	rtree_batch_commit(batch, &version);
-	b->operations = b->items.count;
-	return 0;
-}
-
-static void wait_for_pages(struct bench *b)
-{
-	uint64_t now = clock_now_ns(), until = rtree_retry_ns(b->tree);
-
-	b->waits++;
-	if (until > now)
-		usleep((useconds_t)((until - now) / NS_PER_US + 1));
-}
-
-typedef int change(struct bench *b, struct rtree_batch *batch, size_t i);
-
-static int insert_one(struct bench *b, struct rtree_batch *batch, size_t i)
-{
-	return rtree_insert(batch, &b->items.items[i]);
-}
-
-static int delete_one(struct bench *b, struct rtree_batch *batch, size_t i)
-{
-	const struct item item = {b->items.items[i].id, b->rects[i]};
-
-	return rtree_delete(batch, &item);
-}
-
-/* Moves an item by its own size. */
-static int update_one(struct bench *b, struct rtree_batch *batch, size_t i)
-{
-	const struct item item = {b->items.items[i].id, b->rects[i]};
-	struct rect to = item.rect;
-
-	for (int d = 0; d < DIMENSIONS; d++) {
-		double by = item.rect.max[d] - item.rect.min[d];
-		to.min[d] += by;
-		to.max[d] += by;
-	}
-	int error = rtree_update(batch, &item, &to);
-	if (!error)
-		b->rects[i] = to;
-	return error;
-}
-
-/* Changes every item, 'batch' of them in each published version. */
-static int change_all(struct bench *b, change *change_one)
-{
-	size_t i = 0;
-
-	while (i < b->items.count) {
-		struct rtree_batch *batch;
-		uint64_t version;
-		int error = rtree_batch_begin(b->tree, &batch);
-		for (uint64_t n = 0;
-		     !error && n < b->batch && i < b->items.count; n++) {
-			error = change_one(b, batch, i);
-			i += !error;
-		}
-		rtree_batch_commit(batch, &version);
-		if (error && error != ERR_AGAIN)
-			return error;
-		if (error == ERR_AGAIN)
-			wait_for_pages(b);
-	}
-	b->operations = b->items.count;
-	return 0;
-}
-
-static int insert_all(struct bench *b)
-{
-	return change_all(b, insert_one);
-}
-
-static int update_all(struct bench *b)
-{
-	return change_all(b, update_one);
-}
-
-static int delete_all(struct bench *b)
-{
-	int error = change_all(b, delete_one);
-
-	b->hits = error ? 0 : b->operations;
-	return error;
-}
-
-/* Moves an item in a version of its own. */
-static int publish_update(struct bench *b, size_t i)
-{
-	for (;;) {
-		struct rtree_batch *batch;
-		uint64_t version;
-		int error = rtree_batch_begin(b->tree, &batch);
-		if (error)
-			return error;
-		error = update_one(b, batch, i);
-		rtree_batch_commit(batch, &version);
-		if (error != ERR_AGAIN)
-			return error;
-		wait_for_pages(b);
-	}
-}
-
-static int search_newest(struct bench *b, size_t first, size_t count)
-{
-	struct rtree_pin pin;
-	int error = rtree_pin(b->tree, &pin);
-	if (error)
-		return error;
-	for (size_t q = first; !error && q < first + count; q++) {
-		error = rtree_search(b->tree, &pin.root,
-				     &b->queries->items[q].rect,
-				     RELATION_INTERSECTS, store_ids, b);
-		sum_ids(b, q);
-	}
-	rtree_unpin(b->tree, &pin);
-	return error;
-}
-
-/* Nine searches for each item that is moved. */
-static int mixed(struct bench *b)
-{
-	size_t moves = b->queries->count / 9;
-
-	moves = moves < b->items.count ? moves : b->items.count;
-	for (size_t i = 0; i < moves; i++) {
-		int error = publish_update(b, i);
-		if (!error)
-			error = search_newest(b, 9 * i, 9);
-		if (error)
-			return error;
-	}
-	b->operations = 10 * moves;
-	return 0;
-}
-
 /* --- Phases -------------------------------------------------------------- */
 
 static const struct phase {
@@ -512,21 +72,21 @@ static const struct phase {
 	bool fresh; /* starts from an empty tree */
 	bool reads; /* the newest version, pinned meanwhile */
 } phases[] = {
-	{"bulk", bulk, true, false},
-	{"search", search, false, true},
-	{"count", count, false, true},
-	{"count-group", count_groups, false, true},
-	{"group", search_groups, false, true},
-	{"dependent", search_dependent, false, true},
-	{"nearest", nearest, false, true},
-	{"nearest-group", nearest_groups, false, true},
-	{"insert", insert_all, true, false},
-	{"search-after", search, false, true},
-	{"group-after", search_groups, false, true},
-	{"dependent-after", search_dependent, false, true},
-	{"update", update_all, false, false},
-	{"delete", delete_all, false, false},
-	{"mixed", mixed, false, false},
+	{"bulk", bench_bulk, true, false},
+	{"search", bench_search, false, true},
+	{"count", bench_count, false, true},
+	{"count-group", bench_count_groups, false, true},
+	{"group", bench_search_groups, false, true},
+	{"dependent", bench_search_dependent, false, true},
+	{"nearest", bench_nearest, false, true},
+	{"nearest-group", bench_nearest_groups, false, true},
+	{"insert", bench_insert_all, true, false},
+	{"search-after", bench_search, false, true},
+	{"group-after", bench_search_groups, false, true},
+	{"dependent-after", bench_search_dependent, false, true},
+	{"update", bench_update_all, false, false},
+	{"delete", bench_delete_all, false, false},
+	{"mixed", bench_mixed, false, false},
 };
 
 static int report(struct bench *b, const struct phase *phase,
@@ -577,7 +137,7 @@ static int run_phase(struct bench *b, const struct phase *phase,
 	int error = phase->reads ? rtree_pin(b->tree, &b->pin) : 0;
 	if (error)
 		return error;
-	if (!phase->reads && phase->run != bulk)
+	if (!phase->reads && phase->run != bench_bulk)
 		warm(b);
 	uint64_t start = clock_now_ns();
 	error = phase->run(b);
@@ -591,15 +151,15 @@ static int run_phase(struct bench *b, const struct phase *phase,
 static int prepare_tree(struct bench *b, const struct phase *phase)
 {
 	if (phase->fresh)
-		return fresh_tree(b);
+		return bench_fresh_tree(b);
 	int error = rtree_pin(b->tree, &b->pin);
 	if (error)
 		return error;
 	uint64_t count = b->pin.root.item_count;
 	rtree_unpin(b->tree, &b->pin);
 	if (!count)
-		error = fresh_tree(b);
-	return error || count ? error : bulk(b);
+		error = bench_fresh_tree(b);
+	return error || count ? error : bench_bulk(b);
 }
 
 static const struct phase *find_phase(const char *name, size_t length)
@@ -624,7 +184,7 @@ static int run_phases(struct bench *b)
 {
 	if (!b->memory)
 		b->memory = default_memory(b->items.count);
-	int error = fresh_tree(b);
+	int error = bench_fresh_tree(b);
 
 	for (const char *name = b->phases; !error && *name;) {
 		size_t length = strcspn(name, ",");
