@@ -18,13 +18,13 @@
 #include "datasets/writer.h"
 #include "tools/command.h"
 #include "tools/csv_input.h"
+#include "tools/explain.h"
 #include "tools/policy.h"
 #include "tools/server.h"
 
 static const char *const relations[] = {"intersects", "contains", "within",
 					NULL};
-static const char *const paths[] = {"messaging", "offload"};
-static const char *const offloads[] = {"auto", "copy", "mapped", NULL};
+static const char *const offloads[] = {"copy", "mapped", NULL};
 
 static struct {
 	struct rect box;
@@ -146,7 +146,7 @@ static const struct command_option query_options[] = {
 		.take = options_take_choice,
 		.to = &options.offload,
 		.given = &options.has_offload,
-		.choices = offloads + 1, /* auto goes without saying */
+		.choices = offloads,
 	},
 	{
 		.name = "cache",
@@ -558,63 +558,19 @@ static void show_count(const struct search *search)
 	}
 }
 
-/* "12.3", or "unknown". */
-static void explain_time(const char *key, double us)
-{
-	if (us > 0)
-		fprintf(stderr, "%s: %.1f\n", key, us);
-	else
-		fprintf(stderr, "%s: unknown\n", key);
-}
-
-/* Why the path was chosen. */
-static void explain_choice(const struct catfish *server)
-{
-	struct catfish_explanation why;
-
-	if (catfish_explain(server, &why))
-		return;
-	fprintf(stderr, "policy: %s\n", policy_name(why.policy));
-	fprintf(stderr, "chosen: %s\n", paths[why.path]);
-	fprintf(stderr, "reason: %s\n", why.reason);
-	for (int i = 0; i < 2; i++) {
-		char key[48];
-		snprintf(key, sizeof(key), "%s_predicted_us", paths[i]);
-		explain_time(key, why.predicted_us[i]);
-		snprintf(key, sizeof(key), "%s_measured_us", paths[i]);
-		explain_time(key, why.measured_us[i]);
-	}
-}
-
-static void explain_number(const char *key, uint64_t value)
-{
-	fprintf(stderr, "%s: %" PRIu64 "\n", key, value);
-}
-
 static void explain(const struct search *search,
 		    const struct catfish_answer *answer)
 {
+	const struct explained what = {
+		.has_query_id = options.queries,
+		.query_id = search->id,
+		.found = search->found,
+		.has_candidates = search->run->geometry,
+		.shown_ns = search->shown_ns,
+	};
+
 	fflush(stdout);
-	if (options.queries)
-		fprintf(stderr, "query: %" PRId64 "\n", search->id);
-	explain_choice(search->run->server);
-	fprintf(stderr, "path: %s\n", paths[answer->path]);
-	if (answer->path == CATFISH_PATH_OFFLOAD)
-		fprintf(stderr, "offload: %s\n", offloads[answer->offload]);
-	explain_number("version", answer->version);
-	explain_number("found", search->found);
-	if (search->run->geometry)
-		explain_number("candidates", answer->count);
-	explain_number("round_trips", answer->round_trips);
-	explain_number("reads", answer->reads);
-	explain_number("nodes", answer->nodes);
-	explain_number("cached", answer->cached);
-	explain_number("read_bytes", answer->read_bytes);
-	explain_number("retries", answer->retries);
-	explain_number("lease_expiries", answer->lease_expiries);
-	explain_number("pushed_back", answer->pushed_back);
-	fprintf(stderr, "microseconds: %.1f\n",
-		(double)(answer->time_ns - search->shown_ns) / 1e3);
+	explain_answer(search->run->server, answer, &what);
 }
 
 /* Of the examples. */
