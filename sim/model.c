@@ -109,12 +109,15 @@ static void begin(struct model *m, uint32_t i);
 static void hear(struct model *m, uint32_t i);
 static void predict(const struct model *m, struct client *c);
 static void send_request(struct model *m, uint32_t i);
-static double choose_ns(const struct model *m);
+static double choose_ns(const struct model *m, const struct client *c);
 static enum adaptive_path draw_path(const struct model *m, struct client *c);
 static void walk(struct model *m, uint32_t i, double busy_ns);
-static void plan_reads(struct model *m, uint32_t i, double busy_ns);
+static void plan_reads(struct model *m, uint32_t i, double busy_ns,
+		       double inserts);
 static void send_reads(struct model *m, uint32_t i, double from_ns);
 static void search_mapped(struct model *m, uint32_t i, double busy_ns);
+static double catch_up_ns(const struct model *m, const struct cost *cost,
+			  double inserts);
 static void arrive_at_server(struct model *m, uint32_t i);
 static void leave_worker(struct model *m, uint32_t i);
 static void answer(struct model *m, uint32_t i, double bytes);
@@ -426,7 +429,7 @@ static void leave_core(struct model *m, uint32_t i)
 	waiting->running++;
 	waiting->first = m->clients[next].next;
 	m->clients[next].slice_end_ns = m->now_ns + m->p.client_slice_ns;
-	wait_for(m, next, STAGE_WANTS_CORE, m->now_ns);
+	wait_for(m, next, STAGE_WANTS_CORE, m->now_ns + m->p.client_switch_ns);
 }
 
 /* Exponential, so that many clients that think long ask like a Poisson process.
@@ -460,7 +463,7 @@ static void begin(struct model *m, uint32_t i)
 		c->path = draw_path(m, c);
 	c->walks = c->path == ADAPTIVE_OFFLOAD;
 	if (c->walks)
-		walk(m, i, choose_ns(m));
+		walk(m, i, choose_ns(m, c));
 	else
 		send_request(m, i);
 }
@@ -475,10 +478,25 @@ static enum adaptive_path draw_path(const struct model *m, struct client *c)
 /* After so much time of its processor for something else. */
 static void walk(struct model *m, uint32_t i, double busy_ns)
 {
+	struct client *c = &m->clients[i];
+	double inserts = (double)(m->version - c->version);
+
+	c->version = m->version;
+	busy_ns += catch_up_ns(m, c->cost, inserts);
 	if (m->p.mapped > 0)
 		search_mapped(m, i, busy_ns);
 	else
-		plan_reads(m, i, busy_ns);
+		plan_reads(m, i, busy_ns, inserts);
+}
+
+/* What searching a tree takes more that is written to.  Each insert writes a
+ * node of every level anew, so where searches and inserts are spread alike, the
+ * chance that a node on the way is new to the client is that of an insert since
+ * its last search. */
+static double catch_up_ns(const struct model *m, const struct cost *cost,
+			  double inserts)
+{
+	return inserts > 0 ? cost->nodes * m->p.client_fresh_ns : 0;
 }
 
 /* What the client knows before it searches: with the inner nodes, all but
@@ -497,20 +515,23 @@ static void predict(const struct model *m, struct client *c)
 							: cost->filtered_bytes;
 }
 
-static double choose_ns(const struct model *m)
+static double choose_ns(const struct model *m, const struct client *c)
 {
 	enum adaptive_policy policy = m->options.controller.policy;
 
-	return policy == ADAPTIVE_POLICY_MESSAGING ||
-			       policy == ADAPTIVE_POLICY_OFFLOAD
-		       ? 0
-		       : m->p.client_choose_ns;
+	if (policy == ADAPTIVE_POLICY_MESSAGING ||
+	    policy == ADAPTIVE_POLICY_OFFLOAD)
+		return 0;
+	return c->walks && policy == ADAPTIVE_POLICY_ADAPTIVE
+		       ? m->p.client_choose_ns
+		       : m->p.client_ask_ns;
 }
 
 static void send_request(struct model *m, uint32_t i)
 {
-	double sent = compute(m, i, m->now_ns,
-			      choose_ns(m) + m->p.client_message_ns / 2);
+	double busy_ns =
+		choose_ns(m, &m->clients[i]) + m->p.client_message_ns / 2;
+	double sent = compute(m, i, m->now_ns, busy_ns);
 	double bytes = sizeof(struct wire_header) + sizeof(struct wire_query);
 
 	sent = cross_host(m, i, false, sent, bytes, 1);
@@ -526,7 +547,7 @@ static void search_mapped(struct model *m, uint32_t i, double busy_ns)
 		 compute(m, i, m->now_ns,
 			 busy_ns + m->p.client_search_ns +
 				 cost->nodes * m->p.client_node_ns +
-				 cost->filtered_reads * m->p.client_read_ns +
+				 cost->filtered_reads * m->p.client_leaf_ns +
 				 cost->items * m->p.client_item_ns));
 }
 
@@ -540,14 +561,13 @@ static bool is_stale(struct client *c, double inserts)
 
 /* The lists of READs: the root record with all leaves that are wanted, and then
  * one for each level that the cache was wrong about; or one for each level. */
-static void plan_reads(struct model *m, uint32_t i, double busy_ns)
+static void plan_reads(struct model *m, uint32_t i, double busy_ns,
+		       double inserts)
 {
 	struct client *c = &m->clients[i];
 	const struct cost *cost = c->cost;
-	double inserts = (double)(m->version - c->version);
 	unsigned inner_levels = m->options.trace->height - 1;
 
-	c->version = m->version;
 	c->lists = 0;
 	c->list_bytes = RTREE_INNER_SIZE;
 	c->rest_reads = 1;
@@ -640,6 +660,7 @@ static void arrive_at_server(struct model *m, uint32_t i)
 	m->waiting_for[number]++;
 	if (!c->inserts && !c->was_left)
 		service += c->cost->nodes * m->p.node_ns +
+			   c->cost->filtered_reads * m->p.leaf_ns +
 			   c->cost->items * m->p.item_ns;
 	if (worker->free_ns <= in)
 		in += m->p.wake_ns;
@@ -717,6 +738,7 @@ static void read_on(struct model *m, uint32_t i, double from_ns)
 	wait_for(m, i, STAGE_DONE,
 		 compute(m, i, from_ns + m->p.client_wake_ns,
 			 c->cost->nodes * m->p.client_node_ns +
+				 c->cost->filtered_reads * m->p.client_leaf_ns +
 				 c->cost->items * m->p.client_item_ns));
 }
 

@@ -14,6 +14,7 @@ struct parameters {
 	double threads;	     /* workers; a client belongs to one of them */
 	double message_ns;   /* of a worker, to take a request and answer it */
 	double node_ns;	     /* for each node that it visits */
+	double leaf_ns;	     /* for each leaf in which something may match */
 	double item_ns;	     /* for each item that it answers */
 	double wake_ns;	     /* until a worker that sleeps has woken up */
 	double push_back;    /* clients that wait for one, from which on it
@@ -35,13 +36,19 @@ struct parameters {
 	double clients_per_host, host_cores;
 	double client_slice_ns; /* for which one that waits awake keeps its core
 				   from the others; 0: it sleeps */
-	double client_choose_ns;  /* to choose a path, unless there is no choice
-				   */
+	double client_switch_ns; /* of that, until the next goes on */
+	/* To choose a path, where there is a choice: messaging, or whatever
+	 * 'catfish' chooses; and to offload by 'adaptive', whose choice can
+	 * stand for many searches. */
+	double client_ask_ns, client_choose_ns;
 	double client_message_ns; /* to send a request and take the answer */
 	double client_wake_ns;	  /* until a client that sleeps has woken up */
 	double client_search_ns;  /* for each search that it makes itself */
 	double client_read_ns;	  /* for each READ of it */
-	double client_node_ns;	  /* for each node that it visits */
+	double client_leaf_ns;	/* for each leaf in which something may match */
+	double client_node_ns;	/* for each node that it visits */
+	double client_fresh_ns; /* more, if it was written since the client
+				   was last there */
 	double client_item_ns;
 
 	/* What there is: 0 or 1. */

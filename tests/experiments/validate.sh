@@ -9,7 +9,7 @@
 
 where=(--programs "$top_builddir" --out "$work" --items 2000
 	--server-under env --clients-under env --seconds 0.01 --rounds 1
-	--warmup 1ms --queries 500 --limit 0)
+	--warmup 1ms --settle 1ms --queries 500 --limit 0)
 "$top_srcdir/experiments/measure" "${where[@]}" >"$work/out" 2>"$work/err"
 report $? "the parameters are measured"
 for name in shm shm-copy; do

@@ -360,6 +360,87 @@ START_TEST(clients_that_wait_awake_share_a_core_in_turns)
 }
 END_TEST
 
+START_TEST(a_core_that_is_passed_on_loses_a_part_of_each_slice)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.clients_per_host = 4;
+	p.client_slice_ns = 1e6;
+	p.client_switch_ns = 1e5;
+	for (uint32_t clients = 1; clients <= 4; clients += 3) {
+		struct model_options options =
+			of(p, ADAPTIVE_POLICY_MESSAGING, clients);
+		struct model_result r = run(&options, 1e8);
+		about(throughput(&r), (clients > 1 ? 0.9 : 1) * 1e9 / 2000,
+		      0.002);
+	}
+}
+END_TEST
+
+START_TEST(a_leaf_with_answers_takes_its_time_by_every_path)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.leaf_ns = 300; /* two of them */
+	p.client_leaf_ns = 500;
+	struct model_options options = of(p, ADAPTIVE_POLICY_MESSAGING, 1);
+	struct model_result r = run(&options, 1e7);
+	about(r.mean_ns, 2000 + 600, 0.001);
+	options = of(p, ADAPTIVE_POLICY_OFFLOAD, 1);
+	r = run(&options, 1e7);
+	about(r.mean_ns, 2000 + 1000, 0.001);
+	options.parameters.mapped = 1;
+	r = run(&options, 1e7);
+	about(r.mean_ns, 1000, 0.001);
+}
+END_TEST
+
+START_TEST(choosing_takes_time_only_where_there_is_a_choice)
+{
+	struct parameters p = nothing;
+
+	p.one_way_ns = 1000;
+	p.mapped = 1;
+	p.client_ask_ns = 700;
+	p.client_choose_ns = 100;
+	p.client_search_ns = 900;
+	const struct {
+		enum adaptive_policy policy;
+		double p50_ns;
+	} expected[] = {
+		{ADAPTIVE_POLICY_MESSAGING, 2000},
+		{ADAPTIVE_POLICY_OFFLOAD, 900},
+		{ADAPTIVE_POLICY_CATFISH, 2000 + 700},
+		{ADAPTIVE_POLICY_ADAPTIVE, 900 + 100},
+	};
+	for (int i = 0; i < 4; i++) {
+		struct model_options options = of(p, expected[i].policy, 1);
+		struct model_result r = run(&options, 1e7);
+		about(r.p50_ns, expected[i].p50_ns, 0.02);
+	}
+}
+END_TEST
+
+START_TEST(nodes_that_are_new_take_more)
+{
+	struct parameters p = nothing;
+
+	p.mapped = 1;
+	p.one_way_ns = 1000;
+	p.client_search_ns = 1000;
+	p.client_fresh_ns = 100;
+	struct model_options options = of(p, ADAPTIVE_POLICY_OFFLOAD, 1);
+	struct model_result r = run(&options, 1e8);
+	about(r.mean_ns, 1000, 0.001);
+	/* All 13, of each second search. */
+	options.inserts = 0.5;
+	r = run(&options, 1e8);
+	about(r.mean_ns, 1000 + 0.5 * 1300, 0.01);
+}
+END_TEST
+
 Suite *test_suite(const char **why)
 {
 	Suite *suite = suite_create("model");
@@ -384,6 +465,11 @@ Suite *test_suite(const char **why)
 		tcase,
 		where_nothing_can_be_offloaded_only_messaging_is_possible);
 	tcase_add_test(tcase, clients_that_wait_awake_share_a_core_in_turns);
+	tcase_add_test(tcase,
+		       a_core_that_is_passed_on_loses_a_part_of_each_slice);
+	tcase_add_test(tcase, a_leaf_with_answers_takes_its_time_by_every_path);
+	tcase_add_test(tcase, choosing_takes_time_only_where_there_is_a_choice);
+	tcase_add_test(tcase, nodes_that_are_new_take_more);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
