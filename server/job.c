@@ -206,7 +206,7 @@ struct job *job_queue_take(struct job_queue *queue, uint64_t writes_max)
 	struct job *jobs = queue->first;
 	struct job **end = &jobs;
 	uint64_t writes = 0;
-	while (*end && writes + (*end)->count <= writes_max) {
+	while (*end && (end == &jobs || writes + (*end)->count <= writes_max)) {
 		writes += (*end)->count;
 		end = &(*end)->next;
 	}

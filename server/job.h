@@ -125,8 +125,8 @@ void job_queue_wake(struct job_queue *queue);
 /* Waits until there are jobs.  False when the queue is closed and empty. */
 bool job_queue_wait(struct job_queue *queue);
 
-/* Takes jobs from its head, in order, that together have at most so many
- * writes. NULL when there are none. */
+/* Takes jobs from its head, in order: one, and more while all together have at
+ * most so many writes.  NULL when there are none. */
 struct job *job_queue_take(struct job_queue *queue, uint64_t writes_max);
 
 /* Puts a list of jobs that was taken back to the head. */

@@ -55,7 +55,7 @@ struct worker {
 	struct connection_list connections;
 	struct turn_queue turns;
 	unsigned rounds;	 /* in which connections had nothing */
-	bool has_gathered;	 /* writes, in these turns */
+	bool has_gathered;	 /* writes that nobody was told of */
 	uint64_t drain_until_ns; /* 0: not draining */
 
 	_Atomic unsigned connection_count; /* given to it */
@@ -316,18 +316,18 @@ static void fini(struct worker *worker)
 	pthread_mutex_destroy(&worker->mailbox.lock);
 }
 
-/* Sleeps until there are events, unless there are turns to be taken. */
+/* Sleeps until there are events, unless there is something to be done. */
 static void look_at_events(struct worker *worker)
 {
-	bool has_turns = !STAILQ_EMPTY(&worker->turns);
-	bool only_spins = has_turns && !worker->turn_count;
+	bool has_work = !STAILQ_EMPTY(&worker->turns) || worker->has_gathered;
+	bool only_spins = has_work && !worker->turn_count;
 
 	if (only_spins && ++worker->rounds % ROUNDS_PER_LOOK)
 		return;
 	if (only_spins)
 		sched_yield();
 	event_base_loop(worker->base,
-			EVLOOP_ONCE | (has_turns ? EVLOOP_NONBLOCK : 0));
+			EVLOOP_ONCE | (has_work ? EVLOOP_NONBLOCK : 0));
 }
 
 static void *run(void *argument)
@@ -410,9 +410,11 @@ static void write_gathered(struct worker *worker)
 {
 	if (!worker->has_gathered)
 		return;
+	if (worker->turn_count <= 1 && writer_try(worker->server)) {
+		worker->has_gathered = worker->server->writes.length;
+		return;
+	}
 	worker->has_gathered = false;
-	if (worker->turn_count <= 1)
-		writer_try(worker->server);
 	job_queue_wake(&worker->server->writes);
 }
 
@@ -521,7 +523,7 @@ static void drain(struct worker *worker)
 
 	worker->drain_until_ns = clock_now_ns() + DRAIN_NS;
 	LIST_FOREACH(c, &worker->connections, all)
-	make_ready(c);
+		make_ready(c);
 }
 
 static void finish_look(struct mailbox *mailbox, uint64_t look)
@@ -537,8 +539,8 @@ static void look(struct worker *worker, uint64_t number)
 	struct connection *c;
 
 	LIST_FOREACH(c, &worker->connections, all)
-	if (c->link)
-		connection_see_report(c);
+		if (c->link)
+			connection_see_report(c);
 	finish_look(&worker->mailbox, number);
 }
 

@@ -19,9 +19,9 @@ enum {
 	/* Entries in one batch, if it isn't one request: a few milliseconds
 	 * that the first of them waits for the last. */
 	BATCH_WRITES_MAX = 8192,
-	/* And in what a worker applies itself: its other clients wait for no
-	 * more than the searches of one turn. */
-	TRY_WRITES_MAX = 64,
+	/* And in what a worker applies at a time: some twenty microseconds,
+	 * in which clients that wait for an answer don't fall asleep. */
+	TRY_WRITES_MAX = 16,
 };
 
 /* How long an import waits for pages that answers hold. */
@@ -36,9 +36,9 @@ struct run {
 /* Does something about the head of a list of jobs, and returns the rest. */
 typedef struct job *writing(struct server *server, struct job *jobs);
 
-static writing write_some, try_some;
-static void write_gathered(struct server *server, uint64_t writes_max,
-			   writing *write);
+static writing write_some, write_some_now;
+static struct job *write_gathered(struct server *server, uint64_t writes_max,
+				  writing *write);
 static int write_run(struct server *server, struct run *run);
 static int apply_run(struct rtree_batch *batch, struct run *run);
 static void answer_run(struct server *server, struct run *run,
@@ -62,14 +62,18 @@ void *writer_run(void *argument)
 	return NULL;
 }
 
-void writer_try(struct server *server)
+bool writer_try(struct server *server)
 {
 	/* With that fault, answers must be another thread's to send. */
 	if (!GUARD("acknowledge-last", true) ||
 	    pthread_mutex_trylock(&server->writing))
-		return;
-	write_gathered(server, TRY_WRITES_MAX, try_some);
+		return false;
+	struct job *left =
+		write_gathered(server, TRY_WRITES_MAX, write_some_now);
+	if (left)
+		job_queue_put_back(&server->writes, left);
 	pthread_mutex_unlock(&server->writing);
+	return !left;
 }
 
 /* Once: the session remembers it. */
@@ -80,10 +84,11 @@ static void judge(struct job *job)
 	job->is_judged = true;
 }
 
-/* Jobs are taken by who holds the lock, so that they are applied in the order
- * in which they came. */
-static void write_gathered(struct server *server, uint64_t writes_max,
-			   writing *write)
+/* Takes jobs and writes them, until there are none or 'write' gets no further;
+ * returns what is left.  They are taken by who holds the lock, so that they are
+ * applied in the order in which they came. */
+static struct job *write_gathered(struct server *server, uint64_t writes_max,
+				  writing *write)
 {
 	uint64_t began = clock_now_ns();
 	unsigned count = 0;
@@ -91,9 +96,12 @@ static void write_gathered(struct server *server, uint64_t writes_max,
 
 	for (struct job *job = jobs; job; job = job->next, count++)
 		judge(job);
-	while (jobs)
+	for (struct job *before = NULL; jobs && jobs != before;) {
+		before = jobs;
 		jobs = write(server, jobs);
+	}
 	job_queue_note_time(&server->writes, clock_now_ns() - began, count);
+	return jobs;
 }
 
 static bool is_import(const struct job *job)
@@ -121,15 +129,15 @@ static struct job *write_some(struct server *server, struct job *jobs)
 	return error ? fail_job(server, jobs, error) : run.end;
 }
 
-/* Writes one batch, or leaves all to a thread that may take its time. */
-static struct job *try_some(struct server *server, struct job *jobs)
+/* Writes one batch, if it needs no other and waits for nothing. */
+static struct job *write_some_now(struct server *server, struct job *jobs)
 {
 	struct run run = {.first = jobs};
 
-	if (!is_import(jobs) && !write_run(server, &run))
-		return run.end;
-	job_queue_put_back(&server->writes, jobs);
-	return NULL;
+	if (jobs->count > TRY_WRITES_MAX || is_import(jobs) ||
+	    write_run(server, &run))
+		return jobs;
+	return run.end;
 }
 
 /* Writes jobs from the run's first on in one batch, and answers them; they end

@@ -19,13 +19,16 @@
  * Thread-safety: writer_run() is a thread of its own; jobs come by the server's
  * queue 'writes'. */
 
+#include <stdbool.h>
+
 struct server;
 
 /* Works until the queue is closed and empty; 'server' is a struct server. */
 void *writer_run(void *server);
 
-/* Applies the first few writes of the queue, unless another thread is at it or
- * they would have to wait; these stay in the queue.  For workers. */
-void writer_try(struct server *server);
+/* Applies the first few writes of the queue, for a worker.  False when it is
+ * the writer's to go on: for what is first another thread has to be waited for,
+ * or pages. */
+bool writer_try(struct server *server);
 
 #endif
