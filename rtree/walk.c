@@ -42,14 +42,6 @@ int walk_begin(struct walk *walk, const struct rect *query,
 	return 0;
 }
 
-bool walk_next(struct walk *walk, struct walk_wanted *wanted)
-{
-	if (!walk->depth)
-		return false;
-	*wanted = walk->stack[--walk->depth];
-	return true;
-}
-
 int walk_feed(struct walk *walk, const struct walk_wanted *wanted,
 	      const struct node *node, uint64_t *hits)
 {
