@@ -90,7 +90,7 @@ static void on_connection(evutil_socket_t fd, short what, void *connection);
 static void send_beat(struct worker *worker, struct connection *c);
 static bool take_turns(struct worker *worker);
 static void write_gathered(struct worker *worker);
-static void take_back(struct job *job);
+static void take_finished(struct worker *worker);
 static void settle(struct connection *c, enum connection_state state);
 static void end(struct connection *c);
 static void remove_closed(struct connection *c);
@@ -182,19 +182,16 @@ void worker_adopt(struct server *server, struct connection *c)
 
 void worker_finish(struct job *job)
 {
-	struct mailbox *mailbox = &job->connection->worker->mailbox;
+	struct worker *worker = job->connection->worker;
+	struct mailbox *mailbox = &worker->mailbox;
 
-	if (job->connection->worker == this_worker) {
-		take_back(job);
-		return;
-	}
 	/* From here on the job is the worker's.  It may even have ended before
 	 * it is woken; the mailbox stays until this thread has ended too. */
 	pthread_mutex_lock(&mailbox->lock);
 	bool first = STAILQ_EMPTY(&mailbox->finished);
 	STAILQ_INSERT_TAIL(&mailbox->finished, job, done);
 	pthread_mutex_unlock(&mailbox->lock);
-	if (first)
+	if (first && worker != this_worker)
 		wake(mailbox);
 }
 
@@ -410,12 +407,11 @@ static void write_gathered(struct worker *worker)
 {
 	if (!worker->has_gathered)
 		return;
-	if (worker->turn_count <= 1 && writer_try(worker->server)) {
-		worker->has_gathered = worker->server->writes.length;
-		return;
-	}
-	worker->has_gathered = false;
-	job_queue_wake(&worker->server->writes);
+	bool goes_on = worker->turn_count <= 1 && writer_try(worker->server);
+	take_finished(worker);
+	worker->has_gathered = goes_on && worker->server->writes.length;
+	if (!goes_on)
+		job_queue_wake(&worker->server->writes);
 }
 
 /* Has the connection's event wait for what its link waits for. */
@@ -517,6 +513,23 @@ static void take_back(struct job *job)
 		remove_closed(c);
 }
 
+/* One after the other, whoever finished them: answers keep the order of their
+ * requests. */
+static void take_finished(struct worker *worker)
+{
+	struct mailbox *mailbox = &worker->mailbox;
+	struct job_list finished = STAILQ_HEAD_INITIALIZER(finished);
+	struct job *job;
+
+	pthread_mutex_lock(&mailbox->lock);
+	STAILQ_CONCAT(&finished, &mailbox->finished);
+	pthread_mutex_unlock(&mailbox->lock);
+	while ((job = STAILQ_FIRST(&finished))) {
+		STAILQ_REMOVE_HEAD(&finished, done);
+		take_back(job);
+	}
+}
+
 static void drain(struct worker *worker)
 {
 	struct connection *c;
@@ -549,13 +562,11 @@ static void on_mail(evutil_socket_t fd, short what, void *argument)
 	struct worker *worker = argument;
 	struct mailbox *mailbox = &worker->mailbox;
 	struct turn_queue arrived = STAILQ_HEAD_INITIALIZER(arrived);
-	struct job_list finished = STAILQ_HEAD_INITIALIZER(finished);
 	eventfd_t count;
 
 	eventfd_read(mailbox->wake_fd, &count);
 	pthread_mutex_lock(&mailbox->lock);
 	STAILQ_CONCAT(&arrived, &mailbox->arrived);
-	STAILQ_CONCAT(&finished, &mailbox->finished);
 	bool draining = mailbox->drain;
 	uint64_t wanted = mailbox->looks_wanted;
 	bool must_look = wanted > mailbox->looks_done;
@@ -566,11 +577,7 @@ static void on_mail(evutil_socket_t fd, short what, void *argument)
 		STAILQ_REMOVE_HEAD(&arrived, turn);
 		adopt(worker, c);
 	}
-	struct job *job;
-	while ((job = STAILQ_FIRST(&finished))) {
-		STAILQ_REMOVE_HEAD(&finished, done);
-		take_back(job);
-	}
+	take_finished(worker);
 	if (must_look)
 		look(worker, wanted);
 	if (draining && !worker->drain_until_ns)
