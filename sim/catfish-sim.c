@@ -107,7 +107,7 @@ static int trace(const struct run *run, struct trace *trace)
 		return error;
 	error = set(run->queries_file, &run->queries, &queries);
 	if (!error) {
-		error = trace_make_of(&items, &queries, trace);
+		error = trace_make(&items, &queries, trace);
 		trace_set_fini(&queries);
 	}
 	trace_set_fini(&items);

@@ -24,25 +24,8 @@ static void count_leaf(const struct walk *walk,
 		       const struct walk_wanted *wanted,
 		       const struct node *leaf, struct cost *cost);
 
-int trace_make(const struct generate_options *items,
-	       const struct generate_options *queries, struct trace *trace)
-{
-	struct trace_set packed, asked;
-	int error = trace_set_generate(items, &packed);
-
-	if (error)
-		return error;
-	error = trace_set_generate(queries, &asked);
-	if (!error) {
-		error = trace_make_of(&packed, &asked, trace);
-		trace_set_fini(&asked);
-	}
-	trace_set_fini(&packed);
-	return error;
-}
-
-int trace_make_of(const struct trace_set *items,
-		  const struct trace_set *queries, struct trace *trace)
+int trace_make(const struct trace_set *items, const struct trace_set *queries,
+	       struct trace *trace)
 {
 	struct rtree *tree;
 

@@ -41,14 +41,10 @@ struct trace {
 	unsigned height; /* levels of the tree */
 };
 
-/* Of generated sets.  ERR_USAGE for those that can't be, ERR_NO_MEMORY. */
-int trace_make(const struct generate_options *items,
-	       const struct generate_options *queries, struct trace *trace);
-
-/* Of any sets, which stay the caller's.  ERR_USAGE for one without anything in
- * it, ERR_NO_MEMORY. */
-int trace_make_of(const struct trace_set *items,
-		  const struct trace_set *queries, struct trace *trace);
+/* The sets stay the caller's.  ERR_USAGE for one without anything in it,
+ * ERR_NO_MEMORY. */
+int trace_make(const struct trace_set *items, const struct trace_set *queries,
+	       struct trace *trace);
 void trace_fini(struct trace *trace);
 
 #endif

@@ -25,24 +25,21 @@ START_TEST(a_trace_counts_what_a_scan_finds)
 		.seed = 2,
 		.scale = 0.1,
 	};
-	static struct item items[ITEMS];
-	struct generator generator;
+	struct trace_set items, queries;
 	struct trace trace;
-	struct item query;
 	uint64_t found = 0;
 
-	ck_assert_int_eq(generate_begin(&generator, &of_items), 0);
-	for (int i = 0; i < ITEMS; i++)
-		generate_next(&generator, &items[i]);
-	ck_assert_int_eq(trace_make(&of_items, &of_queries, &trace), 0);
+	ck_assert_int_eq(trace_set_generate(&of_items, &items), 0);
+	ck_assert_int_eq(trace_set_generate(&of_queries, &queries), 0);
+	ck_assert_int_eq(trace_make(&items, &queries, &trace), 0);
 	ck_assert_uint_eq(trace.count, QUERIES);
 	ck_assert_uint_eq(trace.height, 3);
-	ck_assert_int_eq(generate_begin(&generator, &of_queries), 0);
-	for (int q = 0; generate_next(&generator, &query); q++) {
+	for (int q = 0; q < QUERIES; q++) {
 		const struct cost *cost = &trace.costs[q];
 		unsigned hits = 0;
 		for (int i = 0; i < ITEMS; i++)
-			hits += rect_intersects(&items[i].rect, &query.rect);
+			hits += rect_intersects(&items.items[i].rect,
+						&queries.items[q].rect);
 		ck_assert_uint_eq(cost->items, hits);
 		ck_assert_uint_eq(cost->nodes, cost->inner + cost->leaf_reads);
 		ck_assert_uint_ge(64 * cost->filtered_reads, hits);
@@ -52,6 +49,8 @@ START_TEST(a_trace_counts_what_a_scan_finds)
 	}
 	ck_assert_uint_gt(found, QUERIES);
 	trace_fini(&trace);
+	trace_set_fini(&queries);
+	trace_set_fini(&items);
 }
 END_TEST
 
@@ -59,12 +58,14 @@ START_TEST(sets_that_make_no_sense_are_refused)
 {
 	const struct generate_options wrong = {
 		.kind = GENERATE_UNIFORM, .count = 10, .edge = 2};
-	const struct generate_options right = {
-		.kind = GENERATE_UNIFORM, .count = 10, .edge = 0.5};
+	struct item item = {0};
+	const struct trace_set one = {&item, 1}, none = {0};
 	struct trace trace;
+	struct trace_set set;
 
-	ck_assert_int_eq(trace_make(&wrong, &right, &trace), ERR_USAGE);
-	ck_assert_int_eq(trace_make(&right, &wrong, &trace), ERR_USAGE);
+	ck_assert_int_eq(trace_set_generate(&wrong, &set), ERR_USAGE);
+	ck_assert_int_eq(trace_make(&none, &one, &trace), ERR_USAGE);
+	ck_assert_int_eq(trace_make(&one, &none, &trace), ERR_USAGE);
 }
 END_TEST
 
