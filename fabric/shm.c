@@ -163,7 +163,7 @@ static int watch_socket(const struct shm_link *shm)
 }
 
 /* Makes both bells and both epoll sets; the client's is '*client_epoll'. */
-static int hang_bells(struct shm_link *shm, int *client_epoll)
+static int create_bells(struct shm_link *shm, int *client_epoll)
 {
 	shm->own_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	shm->peer_bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -198,9 +198,9 @@ static int send_reply(const struct shm_link *shm,
 }
 
 /* Makes all that the two ends share and passes the client its part. */
-static int furnish(struct shm_link *shm,
-		   const uint8_t answer[FABRIC_HELLO_SIZE], int *memory_fd,
-		   int *client_epoll)
+static int create_shared(struct shm_link *shm,
+			 const uint8_t answer[FABRIC_HELLO_SIZE],
+			 int *memory_fd, int *client_epoll)
 {
 	const struct shm_listener *listener = shm->listener;
 	struct fabric_link *base = &shm->base;
@@ -209,7 +209,7 @@ static int furnish(struct shm_link *shm,
 	int error = fabric_shm_memory_create(
 		base->inbox_size, base->peer_inbox_size, memory, memory_fd);
 	if (!error)
-		error = hang_bells(shm, client_epoll);
+		error = create_bells(shm, client_epoll);
 	if (error)
 		return error;
 	base->inbox = memory->server_inbox;
@@ -232,7 +232,7 @@ static int shm_accept(struct fabric_link *link,
 	struct shm_link *shm = shm_link_of(link);
 	int memory_fd = -1, client_epoll = -1;
 
-	int error = furnish(shm, answer, &memory_fd, &client_epoll);
+	int error = create_shared(shm, answer, &memory_fd, &client_epoll);
 	if (memory_fd >= 0)
 		close(memory_fd);
 	if (client_epoll >= 0)
