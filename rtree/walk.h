@@ -59,7 +59,18 @@ int walk_begin(struct walk *walk, const struct rect *query,
 
 /* Takes the next node that is wanted, the one wanted last first.  False when
  * there is none now: the walk has ended if none is on its way either. */
-static inline bool walk_next(struct walk *walk, struct walk_wanted *wanted);
+static inline bool walk_next(struct walk *walk, struct walk_wanted *wanted)
+{
+	if (!walk->depth)
+		return false;
+	/* One by one, as they were stored just now: a load of all of them would
+	 * wait for these stores to leave the processor's pipeline. */
+	const struct walk_wanted *last = &walk->stack[--walk->depth];
+	wanted->ref = last->ref;
+	wanted->level = last->level;
+	wanted->covered = last->covered;
+	return true;
+}
 
 /* Whether none is wanted now. */
 static inline bool walk_wants_none(const struct walk *walk)
@@ -113,20 +124,5 @@ struct walk_visited {
 int walk_run(const struct walk_pages *pages, node_ref root,
 	     const struct rect *query, enum relation relation,
 	     walk_found *found, void *context, struct walk_visited *visited);
-
-/* --- Inline, as there is nothing to it ----------------------------------- */
-
-static inline bool walk_next(struct walk *walk, struct walk_wanted *wanted)
-{
-	if (!walk->depth)
-		return false;
-	/* One by one, as they were stored just now: a load of all of them would
-	 * wait for these stores to leave the processor's pipeline. */
-	const struct walk_wanted *last = &walk->stack[--walk->depth];
-	wanted->ref = last->ref;
-	wanted->level = last->level;
-	wanted->covered = last->covered;
-	return true;
-}
 
 #endif
