@@ -11,7 +11,7 @@ export top_srcdir top_builddir
 softroce=$top_srcdir/tests/softroce
 
 # In all, beside whatever else is built and tested meanwhile.
-limit_s=2300
+limit_s=1800
 [ -z "$CATFISH_TEST_LONG" ] || limit_s=7200
 
 # 120: no such machine can be had here; run has said why.
