@@ -2,9 +2,9 @@
 #ifndef SERVER_JOB_H
 #define SERVER_JOB_H
 
-/* Requests that another thread than the connection's works on: writes, which
- * the one writer applies, and what looks at the whole tree, which would take a
- * worker away from its other clients.
+/* Requests that are put into a queue: writes, which one thread at a time
+ * applies, and what looks at the whole tree, which would take a worker away
+ * from its other clients.
  *
  * Thread-safety: a job belongs to the thread that it was handed to last.  A
  * queue may be used by any thread. */

@@ -24,7 +24,7 @@ static handler describe, search, count, nearest, write_items, move_items,
 static const struct {
 	handler *handle;
 	bool is_write; /* may follow other writes that are not answered yet */
-	bool is_job;   /* done by another thread */
+	bool is_job;   /* put into a queue */
 } operations[] = {
 	[WIRE_DESCRIBE] = {describe, false, false},
 	[WIRE_SEARCH] = {search, false, false},

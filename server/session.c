@@ -180,7 +180,7 @@ static void drop(struct session_table *table, struct session *session)
 	free(session);
 }
 
-/* --- For the writer ----------------------------------------------------- */
+/* --- For who writes ----------------------------------------------------- */
 
 void session_judge(struct job *job)
 {

@@ -71,7 +71,7 @@ uint64_t session_id(const struct session *session);
 void session_close(struct session_table *table, struct session *session,
 		   uint64_t now_ns);
 
-/* --- For the writer ----------------------------------------------------- */
+/* --- For who writes ----------------------------------------------------- */
 
 /* Sees, once for each job and in their order, whether it is a repetition. */
 void session_judge(struct job *job);
